@@ -1,0 +1,1 @@
+"""Keep the leads of a marketing platform and Salesforce Leads and Contacts the same."""
