@@ -1,0 +1,1 @@
+"""Pure decisions: frames in, frames out. No I/O, no Airflow, no SQLAlchemy, no Great Expectations."""
