@@ -1,0 +1,8 @@
+"""The schema of a Salesforce org, kept as data files that a person can read."""
+
+from __future__ import annotations
+
+from salesforce_emulator.schema.files import load
+from salesforce_emulator.schema.model import ATTRIBUTES, FieldSchema, PicklistValue, SObjectSchema
+
+__all__ = ["ATTRIBUTES", "FieldSchema", "PicklistValue", "SObjectSchema", "load"]
