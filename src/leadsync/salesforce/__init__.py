@@ -1,0 +1,1 @@
+"""The Salesforce edge: one client on the provider's hook, SOQL texts, describes, collections."""
