@@ -1,0 +1,391 @@
+"""The texts of `core.codes`: every way in which a lead can be held, its rule, title and remedy (R50).
+
+The texts are `str.format` templates over `codes.FACTS`; what a lead holds is only ever filled in, never read as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ErrorCode:
+    """One way in which a lead can be held, and what a person does about it."""
+
+    code: str
+    rule: str
+    title_ja: str
+    title_en: str
+    remedy_ja: str
+    remedy_en: str
+    retry: bool = False
+    """True where the sync tries again by itself: nobody has to act at once (R39)."""
+
+
+_RESYNC_JA = "直すと次の回に同期されます。"
+_RESYNC_EN = "Once corrected, it syncs in the next cycle."
+
+CATALOGUE = (
+    # What the lead's own text gets wrong (R9-R18).
+    ErrorCode(
+        "date_format",
+        "R9",
+        "「{label}」の日付の書き方が違います",
+        "“{label}” is not written as a date",
+        "2026-05-01 か 2026/05/01 の形（半角、年は4桁、月と日は2桁）に直してください。" + _RESYNC_JA,
+        "Write it as 2026-05-01 or 2026/05/01 (ASCII digits, four for the year, two for month and day). " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "date_invalid",
+        "R9",
+        "「{label}」の日付は暦にありません",
+        "“{label}” holds a day that no calendar has",
+        "実在する日付に直してください。" + _RESYNC_JA,
+        "Enter a real day. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "picklist_value",
+        "R12",
+        "「{label}」の値がSalesforceの選択リストにありません",
+        "“{label}” is not a value of the Salesforce picklist",
+        "次のどれかに直すか、Salesforceの選択リストに値を追加してください：{detail}",
+        "Choose one of these, or add the value to the picklist in Salesforce: {detail}",
+    ),
+    ErrorCode(
+        "multipicklist_value",
+        "R13",
+        "「{label}」にSalesforceの複数選択リストにない値があります",
+        "“{label}” has a value that the Salesforce multi-select picklist lacks",
+        "「;」で区切り、次の値だけを使うか、Salesforceに値を追加してください：{detail}",
+        "Separate the values with “;” and use only these, or add the value in Salesforce: {detail}",
+    ),
+    ErrorCode(
+        "checkbox_literal",
+        "R16",
+        "「{label}」はチェックボックスの値として読めません",
+        "“{label}” cannot be read as a check box",
+        "true、True、TRUE、false、False、FALSE のどれかを、空白なしの半角で入力してください。" + _RESYNC_JA,
+        "Enter true, True, TRUE, false, False or FALSE, without blanks. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "too_long",
+        "R18",
+        "「{label}」が長すぎます",
+        "“{label}” is too long",
+        "Salesforceの項目に入る長さ（{detail}）まで短くしてください。" + _RESYNC_JA,
+        "Shorten it to what the Salesforce field takes ({detail}). " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "number_format",
+        "R18",
+        "「{label}」は数値として読めません",
+        "“{label}” cannot be read as a number",
+        "半角の数字だけで入力してください（桁区切りや単位は付けません）。" + _RESYNC_JA,
+        "Use ASCII digits only, without thousands separators or units. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "number_range",
+        "R18",
+        "「{label}」の数値がSalesforceの桁数に収まりません",
+        "“{label}” does not fit the digits of the Salesforce field",
+        "Salesforceの項目に入る大きさと小数の桁（{detail}）に直してください。" + _RESYNC_JA,
+        "Bring it within the size and the decimals of the Salesforce field ({detail}). " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "email_format",
+        "R18",
+        "「{label}」はメールアドレスの形ではありません",
+        "“{label}” is not an e-mail address",
+        "name@example.jp の形に直してください。" + _RESYNC_JA,
+        "Write it as name@example.jp. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "email_malformed",
+        "R3",
+        "メールアドレスの形が正しくないため、同期の相手を探せません",
+        "The e-mail address is malformed, so no record can be looked up",
+        "リードのメールアドレスを直してください。" + _RESYNC_JA,
+        "Correct the lead's e-mail address. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "url_format",
+        "R18",
+        "「{label}」はURLの形ではありません",
+        "“{label}” is not a URL",
+        "https://example.jp の形に直してください。" + _RESYNC_JA,
+        "Write it as https://example.jp. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "phone_format",
+        "R18",
+        "「{label}」は電話番号の形ではありません",
+        "“{label}” is not a phone number",
+        "数字と + - ( ) だけで入力してください。" + _RESYNC_JA,
+        "Use digits and + - ( ) only. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "delivery_status_value",
+        "R8",
+        "「{label}」は配信状況として読めません",
+        "“{label}” cannot be read as a delivery status",
+        "配信中 か 停止中 に直してください。" + _RESYNC_JA,
+        "Set it to delivering or stopped. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "required_missing",
+        "R19",
+        "Salesforceの{sobject}に必須の「{label}」が空です",
+        "“{label}” is empty, and a Salesforce {sobject} requires it",
+        "リードに値を入力するか、マッピングの default に既定値を書いてください。",
+        "Fill it in on the lead, or state a default in the mapping.",
+    ),
+    ErrorCode(
+        "mapping_column",
+        "R50",
+        "「{label}」の値の多くが正しくありません：マッピングの種類が違う可能性があります",
+        "Many values of “{label}” are wrong: its type in the mapping is probably mistaken",
+        "マッピングCSVの「{field}」の種類と連携項目（{api_name}）を確かめてください。{detail}",
+        "Check the type and the Salesforce field ({api_name}) of “{field}” in the mapping CSV. {detail}",
+    ),
+    # Whose record it is (R3-R5, R29, R48).
+    ErrorCode(
+        "email_twin",
+        "R3",
+        "同じメールアドレスのリードがほかにあります",
+        "Another lead has the same e-mail address",
+        "同期されているのはリード {detail} です。不要なリードを消すか、メールアドレスを変えてください。",
+        "Lead {detail} is the one that syncs. Delete the lead that is not needed, or change its address.",
+    ),
+    ErrorCode(
+        "address_taken",
+        "R3",
+        "新しいメールアドレスはほかのレコードかリードが使っています",
+        "The new e-mail address belongs to another record or lead",
+        "{detail} と重なっています。どちらかを統合するか、メールアドレスを直してください。",
+        "It collides with {detail}. Merge the two, or correct the address.",
+    ),
+    ErrorCode(
+        "email_cleared",
+        "R3",
+        "片側でメールアドレスが空になりましたが、もう片側には残しています",
+        "The e-mail address was cleared on one side; the other side keeps it",
+        "消した側にメールアドレスを入れ直してください。ほかの項目の同期は続いています。",
+        "Enter the address again on the side where it was cleared. The other fields go on syncing.",
+    ),
+    ErrorCode(
+        "record_taken",
+        "R29",
+        "統合先のレコードはほかのリードと連携しています",
+        "The merged record already belongs to another lead",
+        "{detail} と連携済みです。重複しているリードを整理してください。",
+        "It is linked with {detail}. Tidy up the duplicate leads.",
+    ),
+    ErrorCode(
+        "may_exist_unseen",
+        "R45",
+        "見えないレコードと重複するおそれがあるため、作成していません",
+        "Not created, since a record that we cannot see may already exist",
+        "連携ユーザーに{sobject}をすべて見る権限を与えるか、共有ルールを見直してください。",
+        "Let the integration user view every {sobject}, or review the sharing rules.",
+    ),
+    ErrorCode(
+        "unsettled",
+        "R3",
+        "作成の結果がまだ分からないため、送り直していません",
+        "The outcome of a create is not known yet, so it is not sent again",
+        "二重に作らないために待っています。11分ほどで自動的に確かめます。",
+        "We wait so as not to create a second record; it is checked by itself after about 11 minutes.",
+        retry=True,
+    ),
+    # What we may not see or write (R40-R44).
+    ErrorCode(
+        "object_released",
+        "R40",
+        "Salesforceの{sobject}を使えないため、同期を休んでいます",
+        "Salesforce {sobject} is out of reach, so its sync rests",
+        "連携ユーザーに{sobject}の参照・作成・編集の権限を与えてください。戻れば自動的に再開します。",
+        "Give the integration user read, create and edit on {sobject}. The sync then resumes by itself.",
+    ),
+    ErrorCode(
+        "field_released",
+        "R42",
+        "「{label}」（{api_name}）はSalesforceにないか、連携ユーザーに見えません",
+        "“{label}” ({api_name}) is missing in Salesforce or hidden from the integration user",
+        "項目の有無と項目レベルセキュリティを確かめてください。見えるようになれば自動的に再開します。",
+        "Check that the field exists and its field-level security. It resumes by itself once visible.",
+    ),
+    ErrorCode(
+        "field_read_only",
+        "R43",
+        "「{label}」（{api_name}）はSalesforceで編集できません",
+        "“{label}” ({api_name}) cannot be edited in Salesforce",
+        "連携ユーザーに項目の編集権限を与えるか、リードの値を元に戻してください。",
+        "Give the integration user edit access to the field, or put the lead's value back.",
+    ),
+    # What Salesforce refused (R37, R38): its own message is always shown beside these.
+    ErrorCode(
+        "api_required_missing",
+        "R38",
+        "Salesforceの必須項目がありません",
+        "Salesforce misses a required field",
+        "Salesforceのメッセージにある項目をマッピングに加え、リードに値を入れてください。",
+        "Map the field that Salesforce names, and fill it in on the lead.",
+    ),
+    ErrorCode(
+        "api_string_too_long",
+        "R37",
+        "「{label}」がSalesforceには長すぎます",
+        "“{label}” is too long for Salesforce",
+        "Salesforceのメッセージにある長さまで短くしてください。" + _RESYNC_JA,
+        "Shorten it to the length that Salesforce names. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "api_bad_email",
+        "R37",
+        "Salesforceが「{label}」のメールアドレスを受け付けません",
+        "Salesforce does not accept the e-mail address in “{label}”",
+        "リードのメールアドレスを直してください。" + _RESYNC_JA,
+        "Correct the address on the lead. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "api_picklist",
+        "R37",
+        "Salesforceが「{label}」の選択値を受け付けません",
+        "Salesforce does not accept the picklist value of “{label}”",
+        "レコードタイプで使える値か、制限付き選択リストの値かをSalesforceで確かめてください。",
+        "Check in Salesforce that the record type and the restricted picklist allow the value.",
+    ),
+    ErrorCode(
+        "api_field_not_writable",
+        "R43",
+        "Salesforceが項目への書き込みを断りました",
+        "Salesforce refuses to write a field",
+        "連携ユーザーの項目レベルセキュリティで、メッセージにある項目を編集可能にしてください。",
+        "Make the field that the message names editable in the integration user's field-level security.",
+    ),
+    ErrorCode(
+        "api_no_access",
+        "R47",
+        "連携ユーザーにはこのレコードや機能を使う権限がありません",
+        "The integration user may not use this record or feature",
+        "Salesforceでレコードの共有とオブジェクト・APIの権限を確かめてください。",
+        "Check the record's sharing and the object and API permissions in Salesforce.",
+    ),
+    ErrorCode(
+        "api_not_found",
+        "R48",
+        "Salesforceのレコードが見つかりません（削除されたか、見えなくなっています）",
+        "The Salesforce record is not found: deleted, or hidden from us",
+        "レコードがあるか、共有されているかを確かめてください。消えたと分かるまで連携は残します。",
+        "Check that the record exists and is shared. The link is kept until its deletion is proved.",
+    ),
+    ErrorCode(
+        "api_record_deleted",
+        "R29",
+        "Salesforceのレコードは削除されています",
+        "The Salesforce record has been deleted",
+        "必要ならSalesforceのごみ箱から戻してください。戻れば同期が続きます。",
+        "Restore it from the recycle bin if it is needed; the sync then goes on.",
+    ),
+    ErrorCode(
+        "api_record_converted",
+        "R28",
+        "リードはSalesforceで取引の開始（変換）が済んでいます",
+        "The Lead has been converted in Salesforce",
+        "次の回に、変換先の取引先責任者へ連携が移ります。",
+        "In the next cycle the link follows to the Contact.",
+        retry=True,
+    ),
+    ErrorCode(
+        "api_duplicate_rule",
+        "R38",
+        "Salesforceの重複ルールが保存を断りました",
+        "A duplicate rule in Salesforce refused the record",
+        "Salesforceで重複しているレコードを統合するか、連携ユーザーを重複ルールの対象外にしてください。",
+        "Merge the duplicates in Salesforce, or exempt the integration user from the rule.",
+    ),
+    ErrorCode(
+        "api_duplicate_value",
+        "R38",
+        "一意でなければならない値をほかのレコードが使っています",
+        "Another record already holds a value that must be unique",
+        "メッセージにあるレコードを確かめ、どちらかの値を直してください。",
+        "Look at the record that the message names, and correct one of the two.",
+    ),
+    ErrorCode(
+        "api_validation_rule",
+        "R38",
+        "Salesforceの入力規則・フロー・トリガが保存を断りました",
+        "A validation rule, flow or trigger in Salesforce refused the record",
+        "メッセージに従ってリードを直すか、Salesforceの管理者に規則を確かめてください。",
+        "Correct the lead as the message asks, or ask the Salesforce administrator about the rule.",
+    ),
+    ErrorCode(
+        "api_number_range",
+        "R37",
+        "「{label}」の数値がSalesforceの範囲を超えています",
+        "“{label}” is outside of the range that Salesforce allows",
+        "Salesforceの項目に入る大きさに直してください。" + _RESYNC_JA,
+        "Bring it within the range of the Salesforce field. " + _RESYNC_EN,
+    ),
+    ErrorCode(
+        "api_malformed_id",
+        "R37",
+        "「{label}」はSalesforceのIDとして正しくありません",
+        "“{label}” is not a valid Salesforce id",
+        "15桁か18桁の正しいIDに直すか、マッピングを見直してください。",
+        "Enter a valid id of 15 or 18 characters, or review the mapping.",
+    ),
+    ErrorCode(
+        "api_type",
+        "R37",
+        "「{label}」の値の型がSalesforceの項目と合いません",
+        "The value of “{label}” does not suit the type of the Salesforce field",
+        "マッピングの種類とSalesforceの項目の型を確かめてください。",
+        "Check the type in the mapping against the type of the Salesforce field.",
+    ),
+    ErrorCode(
+        "api_lock",
+        "R39",
+        "Salesforceのレコードをほかの処理が使っています",
+        "Another process holds the Salesforce record",
+        "自動的にやり直します。続くときは同じ時間に動く処理をSalesforceの管理者に確かめてください。",
+        "It is tried again by itself. If it lasts, ask the Salesforce administrator what runs at the same time.",
+        retry=True,
+    ),
+    ErrorCode(
+        "api_limit",
+        "R53",
+        "Salesforceの使用制限に達しました",
+        "A limit of Salesforce is reached",
+        "制限が戻れば自動的に再開します。続くときはSalesforceの管理者に使用状況を確かめてください。",
+        "It resumes by itself when the limit allows. If it lasts, ask the Salesforce administrator about usage.",
+        retry=True,
+    ),
+    ErrorCode(
+        "api_unavailable",
+        "R39",
+        "Salesforceが一時的に応答できません",
+        "Salesforce is unavailable for the moment",
+        "自動的にやり直します。続くときは status.salesforce.com を確かめてください。",
+        "It is tried again by itself. If it lasts, see status.salesforce.com.",
+        retry=True,
+    ),
+    ErrorCode(
+        "api_not_processed",
+        "R39",
+        "まとめて送ったほかのレコードの失敗により、処理されませんでした",
+        "Not processed, since another record of the same request failed",
+        "次の回に自動的にやり直します。",
+        "It is tried again by itself in the next cycle.",
+        retry=True,
+    ),
+    ErrorCode(
+        "api_other",
+        "R37",
+        "Salesforceが断りました",
+        "Salesforce refused",
+        "Salesforceのメッセージに従ってください。分からないときはSalesforceの管理者に見せてください。",
+        "Do as Salesforce's message asks, or show it to the Salesforce administrator.",
+    ),
+)
