@@ -99,28 +99,19 @@ def describe_sobject(
     """
     resource = f"/services/data/v{version}.0/sobjects/{schema.name}"
     layouts = f"{resource}/describe/layouts"
-    described = (
-        {
-            "actionOverrides": [],
-            "childRelationships": list(children),
-            "fields": [
-                describe_field(each, createable=createable(each.name), updateable=updateable(each.name))
-                for each in schema.fields
-                if readable(each.name)
-            ],
-            "keyPrefix": schema.key_prefix,
-            "label": schema.label,
-            "labelPlural": schema.label_plural,
-            "name": schema.name,
-            "namedLayoutInfos": [],
-            "recordTypeInfos": [
-                {**each, "urls": {"layout": f"{layouts}/{each['recordTypeId']}"}} for each in record_types
-            ],
-            "urls": _urls(schema, resource, instance_url, leave_out=frozenset()),
-        }
-        | schema.top
-        | (overrides or {})
-    )
+    described: dict[str, Any] = {
+        "actionOverrides": [],
+        "childRelationships": list(children),
+        "fields": [
+            describe_field(each, createable=createable(each.name), updateable=updateable(each.name))
+            for each in schema.fields
+            if readable(each.name)
+        ],
+        "namedLayoutInfos": [],
+        "recordTypeInfos": [{**each, "urls": {"layout": f"{layouts}/{each['recordTypeId']}"}} for each in record_types],
+        "urls": _urls(schema, resource, instance_url, leave_out=frozenset()),
+        **_facts(schema, overrides),
+    }
     return {key: described[key] for key in sorted(described) if _SINCE.get(key, 0) <= version}
 
 
@@ -156,20 +147,16 @@ def global_entry(
 ) -> dict[str, Any]:
     """Describe one sObject in the short form that describe global and `/sobjects/{name}` give."""
     resource = f"/services/data/v{version}.0/sobjects/{schema.name}"
-    facts = {
-        **schema.top,
-        "keyPrefix": schema.key_prefix,
-        "label": schema.label,
-        "labelPlural": schema.label_plural,
-        "name": schema.name,
-        **(overrides or {}),
-    }
+    facts = _facts(schema, overrides)
     entry = {key: facts[key] for key in _GLOBAL_KEYS if _SINCE.get(key, 0) <= version}
     return {**entry, "urls": _urls(schema, resource, "", leave_out=_NOT_IN_GLOBAL)}
 
 
 def child_relationships(
-    schemas: Iterable[SObjectSchema], parent: str, *, readable: Callable[[str, str], bool] = lambda _object, _field: True
+    schemas: Iterable[SObjectSchema],
+    parent: str,
+    *,
+    readable: Callable[[str, str], bool] = lambda _object, _field: True,
 ) -> list[dict[str, Any]]:
     """List the references of `schemas` that point at `parent`, as its `childRelationships`.
 
@@ -191,6 +178,16 @@ def child_relationships(
         for field in sorted(schema.fields, key=attrgetter("name"))
         if parent in field.reference_to and field.name != "MasterRecordId" and readable(schema.name, field.name)
     ]
+
+
+def _facts(schema: SObjectSchema, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+    names = {
+        "keyPrefix": schema.key_prefix,
+        "label": schema.label,
+        "labelPlural": schema.label_plural,
+        "name": schema.name,
+    }
+    return {**schema.top, **names, **(overrides or {})}
 
 
 def _picklist_value(value: PicklistValue) -> dict[str, Any]:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from salesforce_emulator.schema.custom import InvalidFieldError, custom_field, picklist_values
 from salesforce_emulator.schema.files import load
 from salesforce_emulator.schema.model import ATTRIBUTES, FieldSchema, PicklistValue, SObjectSchema
 
-__all__ = ["ATTRIBUTES", "FieldSchema", "PicklistValue", "SObjectSchema", "load"]
+__all__ = [
+    "ATTRIBUTES",
+    "FieldSchema",
+    "InvalidFieldError",
+    "PicklistValue",
+    "SObjectSchema",
+    "custom_field",
+    "load",
+    "picklist_values",
+]

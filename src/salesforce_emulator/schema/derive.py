@@ -30,7 +30,7 @@ _BY_TYPE: dict[str, dict[str, Any]] = {
     "date": {"soap_type": "xsd:date"},
     "datetime": {"soap_type": "xsd:dateTime", "groupable": False},
     "double": {"soap_type": "xsd:double", "groupable": False},
-    "encryptedstring": {"filterable": False, "sortable": False, "groupable": False, "encrypted": True},
+    "encryptedstring": {"filterable": False, "groupable": False, "sortable": False},
     "id": {"soap_type": "tns:ID"},
     "int": {"soap_type": "xsd:int"},
     "location": {
@@ -49,6 +49,9 @@ _BY_TYPE: dict[str, dict[str, Any]] = {
 }
 
 _TEXT = frozenset({"combobox", "email", "encryptedstring", "phone", "picklist", "string", "textarea", "url"})
+
+TYPES = _TEXT.union(_BY_TYPE)
+"""Every field type a describe can name, but for those of a few system objects."""
 
 
 def build_field(name: str, label: str, type_: str, **given: Any) -> FieldSchema:

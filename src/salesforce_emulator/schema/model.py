@@ -7,7 +7,7 @@ shorter ones: `compound_name` (`compoundFieldName`) and `picklist` (`picklistVal
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -145,3 +145,14 @@ class SObjectSchema:
     def field(self, name: str) -> FieldSchema | None:
         """Find a field by its API name in any case; None if there is none."""
         return self.by_name.get(name.lower())
+
+    def with_field(self, new: FieldSchema) -> SObjectSchema:
+        """Return the sObject with this field: in the place of the one of that name, else as the last."""
+        key = new.name.lower()
+        if key not in self.by_name:
+            return replace(self, fields=(*self.fields, new))
+        return replace(self, fields=tuple(new if each.name.lower() == key else each for each in self.fields))
+
+    def without_field(self, name: str) -> SObjectSchema:
+        """Return the sObject without the field of this name (in any case)."""
+        return replace(self, fields=tuple(each for each in self.fields if each.name.lower() != name.lower()))
