@@ -191,7 +191,7 @@ class SalesforceClient:
             response = org.session.request(method, f"https://{org.sf_instance}{url}", data=data, headers=sent)
         except requests.exceptions.RequestException as error:
             kind = SalesforceUnavailableError if _never_sent(error) else unknown
-            raise kind(f"No answer to {method} {url.split('?')[0]}: {type(error).__name__}.") from error
+            raise kind(f"No answer to {method} {url.partition('?')[0]}: {type(error).__name__}.") from error
         self.calls += 1
         self._learn(response)
         return response
@@ -220,5 +220,5 @@ class SalesforceClient:
             used, allowed = self.usage
             raise QuotaError(
                 f"{used} of the org's {allowed} daily API requests are used; the sync leaves "
-                f"{self._settings.api_reserve} to others (LEADSYNC_API_RESERVE) and goes on by itself when there are more."
+                f"{self._settings.api_reserve} to others (LEADSYNC_API_RESERVE) and goes on when there are more."
             )

@@ -6,12 +6,14 @@ Timestamps are UTC. `UtcDateTime` reads and writes aware datetimes on SQLite and
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Index, Integer, MetaData, String, Text, TypeDecorator, false, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
 
 metadata = MetaData(
     naming_convention={
@@ -48,6 +50,8 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
 
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
+_CURRENT = text("current")
+_INTENT = text("state = 'intent'")
 Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
@@ -109,6 +113,8 @@ class SeenLead(Base):
     mapping_version: Mapped[str] = mapped_column(String(64))
     outcome: Mapped[str] = mapped_column(String(20))
     """`linked`, `held` or `skipped`."""
+    email_key: Mapped[str | None] = mapped_column(String(320), index=True)
+    """The e-mail as compared (R3): finds the twins of an address; None where blank."""
     run_id: Mapped[str] = mapped_column(String(250))
 
 
@@ -135,23 +141,15 @@ class Link(Base):
     owner_run: Mapped[str | None] = mapped_column(String(250))
     requested_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     """When the create was sent, on Salesforce's clock."""
+    record_edited_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    """The record's last edit that was not ours, as far as we saw (R4, R30)."""
     synced_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (
-        Index(
-            "uq_sync_link_lead", "lead_id", unique=True, sqlite_where=text("current"), postgresql_where=text("current")
-        ),
-        Index(
-            "uq_sync_link_key", "email_key", unique=True, sqlite_where=text("current"), postgresql_where=text("current")
-        ),
-        Index(
-            "uq_sync_link_record",
-            "record_id",
-            unique=True,
-            sqlite_where=text("current"),
-            postgresql_where=text("current"),
-        ),
+        Index("uq_sync_link_lead", "lead_id", unique=True, sqlite_where=_CURRENT, postgresql_where=_CURRENT),
+        Index("uq_sync_link_key", "email_key", unique=True, sqlite_where=_CURRENT, postgresql_where=_CURRENT),
+        Index("uq_sync_link_record", "record_id", unique=True, sqlite_where=_CURRENT, postgresql_where=_CURRENT),
     )
 
 
@@ -162,7 +160,7 @@ class Journal(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     run_id: Mapped[str] = mapped_column(String(250))
     action_id: Mapped[str] = mapped_column(String(40))
-    """Stable within the run: `<lead_id>:<kind>`."""
+    """Stable within one plan of the run: `<plan>:<lead_id>:<kind>`."""
     lead_id: Mapped[int] = mapped_column(BigId, index=True)
     link_id: Mapped[int | None] = mapped_column(BigId)
     side: Mapped[str] = mapped_column(String(12))
@@ -174,18 +172,15 @@ class Journal(Base):
     """One object per field: field, api_name, old, new, lead_value, rule."""
     state: Mapped[str] = mapped_column(String(12))
     """`intent`, then `done`, `refused`, `deferred` or `lost`."""
+    requested_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    """When it was sent, on Salesforce's clock: nobody else settles it for 11 minutes."""
     written_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     settled_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     api_message: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
-        Index("uq_sync_journal_action", "run_id", "action_id", unique=True),
-        Index(
-            "ix_sync_journal_intent",
-            "state",
-            sqlite_where=text("state = 'intent'"),
-            postgresql_where=text("state = 'intent'"),
-        ),
+        Index("ix_sync_journal_action", "run_id", "action_id"),
+        Index("uq_sync_journal_intent", "lead_id", unique=True, sqlite_where=_INTENT, postgresql_where=_INTENT),
     )
 
 
