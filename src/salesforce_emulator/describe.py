@@ -101,7 +101,7 @@ def describe_sobject(
     layouts = f"{resource}/describe/layouts"
     described: dict[str, Any] = {
         "actionOverrides": [],
-        "childRelationships": list(children),
+        "childRelationships": [dict(each) for each in children],
         "fields": [
             describe_field(each, createable=createable(each.name), updateable=updateable(each.name))
             for each in schema.fields
@@ -111,6 +111,7 @@ def describe_sobject(
         "recordTypeInfos": [{**each, "urls": {"layout": f"{layouts}/{each['recordTypeId']}"}} for each in record_types],
         "urls": _urls(schema, resource, instance_url, leave_out=frozenset()),
         **_facts(schema, overrides),
+        "supportedScopes": [dict(each) for each in schema.top["supportedScopes"]],
     }
     return {key: described[key] for key in sorted(described) if _SINCE.get(key, 0) <= version}
 

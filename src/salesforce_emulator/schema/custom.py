@@ -60,7 +60,7 @@ def _checked(description: Mapping[str, Any]) -> dict[str, Any]:
     given = {ATTRIBUTES[attribute]: value for attribute, value in description.items()}
     if not isinstance(given.get("name"), str) or not _NAME.fullmatch(given["name"]):
         raise InvalidFieldError(f"not the API name of a custom field (it ends in __c): {given.get('name')}")
-    if given.get("type") not in TYPES:
+    if not isinstance(given.get("type"), str) or given["type"] not in TYPES:
         raise InvalidFieldError(f"not a field type: {given.get('type')}")
     for attribute, value in given.items():
         expected = _PYTHON_TYPES.get(FieldSchema.__annotations__[attribute])
