@@ -43,13 +43,14 @@ _FROM_API = {
     "api_type": "JSON_PARSER_ERROR INVALID_TYPE_ON_FIELD_IN_RECORD INVALID_DATE_FORMAT",
     "api_lock": "UNABLE_TO_LOCK_ROW ENTITY_IS_LOCKED RECORD_IN_USE_BY_WORKFLOW",
     "api_limit": (
-        "REQUEST_LIMIT_EXCEEDED LIMIT_EXCEEDED EXCEEDED_QUOTA STORAGE_LIMIT_EXCEEDED TOO_MANY_APEX_REQUESTS"
-        " TXN_SECURITY_METERING_ERROR"
+        "REQUEST_LIMIT_EXCEEDED CONCURRENT_REQUESTS_LIMIT_EXCEEDED LIMIT_EXCEEDED EXCEEDED_QUOTA STORAGE_LIMIT_EXCEEDED"
+        " TOO_MANY_APEX_REQUESTS TXN_SECURITY_METERING_ERROR"
     ),
     "api_unavailable": (
         "SERVER_UNAVAILABLE QUERY_TIMEOUT REQUEST_RUNNING_TOO_LONG API_CURRENTLY_DISABLED API_TEMPORARILY_UNAVAILABLE"
         " FUNCTIONALITY_TEMPORARILY_UNAVAILABLE ORG_IN_MAINTENANCE ORG_LOCKED"
         " INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE UNKNOWN_EXCEPTION INTERNAL_ERROR INVALID_SESSION_ID"
+        " INVALID_AUTH_HEADER"
     ),
     "api_not_processed": "ALL_OR_NONE_OPERATION_ROLLED_BACK PROCESSING_HALTED BATCH_PROCESSING_HALTED",
 }
@@ -60,8 +61,11 @@ def from_api(status_code: str) -> str:
     """Return our code for a Salesforce `statusCode` or `errorCode`; `api_other` where none fits (R37).
 
     Names as in the partner WSDL's `StatusCode` and `ExceptionCode`, and those that only REST answers carry
-    (`NOT_FOUND`, `API_TEMPORARILY_UNAVAILABLE`, `PROCESSING_HALTED`).
+    (`NOT_FOUND`, `API_TEMPORARILY_UNAVAILABLE`, `PROCESSING_HALTED`). `HTTP_503` and its like stand for an answer
+    without a Salesforce body, as a proxy or an overloaded org gives it.
     """
+    if status_code.startswith("HTTP_5"):
+        return "api_unavailable"
     return _BY_STATUS.get(status_code, "api_other")
 
 
