@@ -1,0 +1,1 @@
+"""The database: the platform's table `leads`, and our own `sync_` tables beside it."""

@@ -1,0 +1,194 @@
+"""The platform's table `leads`: which columns it has, and which rows changed since a moment.
+
+The platform owns the table and writes it; `updated_at` is a hint set by whoever writes a row. It may repeat, go back,
+lie ahead or be missing. On SQLite it is text in any ISO spelling, so moments are compared, never text.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from leadsync.errors import ConfigurationError
+from leadsync.store.engine import place, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy.engine import Connection, Engine
+
+STANDARD_COLUMNS = (
+    "email",
+    "last_name",
+    "first_name",
+    "last_name_kana",
+    "first_name_kana",
+    "company",
+    "department",
+    "title",
+    "phone",
+    "mobile_phone",
+    "fax",
+    "postal_code",
+    "prefecture",
+    "address1",
+    "address2",
+    "website",
+    "gender",
+    "occupation",
+    "age_group",
+    "facebook",
+    "x_account",
+    "delivery_status",
+)
+"""The text columns that every platform has; a customer's own fields are further text columns."""
+
+OWN_COLUMNS = ("id", "created_at", "updated_at")
+"""The columns that are no field of the lead."""
+
+PAGE = 5000
+"""Rows fetched at a time."""
+
+LeadRow = tuple[Any, ...]
+"""`(id, updated_at, *columns)`: an int, an aware datetime in UTC or None, then text or None."""
+
+_FIRST_YEAR = dt.datetime(1000, 1, 2, tzinfo=dt.UTC)
+_NO_DATE = "1-"
+"""Sorts after numbers, blanks and `05/01/2026`, and before every text that begins with a year of four digits."""
+
+
+class LeadTable:
+    """The table `leads` of one lead store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that hold a field of the lead, the customer's own included, in the table's order.
+
+        Raises:
+            ConfigurationError: there is no table `leads`, or it lacks `id` or `updated_at`.
+        """
+        try:
+            names = [column["name"] for column in sa.inspect(self.engine).get_columns("leads")]
+        except sa.exc.NoSuchTableError:
+            raise ConfigurationError(
+                f"the lead store ({place(self.engine.url)}) has no table leads; "
+                "let the connection lead_store name the marketing platform's database"
+            ) from None
+        if missing := {"id", "updated_at"}.difference(names):
+            raise ConfigurationError(f"the table leads lacks {', '.join(sorted(missing))}; the sync cannot follow it")
+        return tuple(name for name in names if name not in OWN_COLUMNS)
+
+    def now(self) -> dt.datetime:
+        """Read the database's own clock, in UTC."""
+        with reading(self.engine) as view:
+            if not self._text_stamps:
+                clock: dt.datetime = view.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+                return clock.astimezone(dt.UTC)
+            text: str = view.execute(sa.select(sa.func.strftime("%Y-%m-%d %H:%M:%f", "now"))).scalar_one()
+            return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+    def stamp(self, moment: dt.datetime) -> dt.datetime | str:
+        """Return a moment as this database's `created_at` and `updated_at` hold it."""
+        moment = moment.astimezone(dt.UTC)
+        return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if self._text_stamps else moment
+
+    def changed_since(
+        self, moment: dt.datetime, columns: Sequence[str], page: int = PAGE
+    ) -> Iterator[Sequence[LeadRow]]:
+        """Read every lead whose `updated_at` is `moment` or later, or says nothing, in pages.
+
+        All pages come from one view of the table, so each row comes exactly once whatever others write meanwhile:
+        an edit made while the pages are read is not in them, and its stamp is later than the `now()` at which the
+        caller started. Pages follow one another by key, `(updated_at, id)`, never by offset; there is no upper bound.
+
+        Raises:
+            ConfigurationError: `leads` has no such table or column.
+        """
+        table, query = self._query(columns)
+        with reading(self.engine) as view:
+            undated = query.where(self._says_nothing(table))
+            yield from self._pages(view, undated, [table.c.id], page)
+            dated = query.where(~self._says_nothing(table), self._since(table, moment))
+            for rows in self._pages(view, dated, [table.c.updated_at, table.c.id], page):
+                # SQLite compares to the millisecond only: the rest of the comparison is made here.
+                if late := [row for row in rows if row[1] is None or row[1] >= moment]:
+                    yield late
+
+    def by_ids(self, ids: Iterable[int], columns: Sequence[str]) -> list[LeadRow]:
+        """Read the leads with these ids, in the order of their ids; ids without a row are left out."""
+        table, query = self._query(columns)
+        wanted = sorted(set(ids))
+        found: list[LeadRow] = []
+        with reading(self.engine) as view:
+            for start in range(0, len(wanted), PAGE):
+                chosen = query.where(table.c.id.in_(wanted[start : start + PAGE])).order_by(table.c.id)
+                found += _plain(view.execute(chosen).all())
+        return found
+
+    @property
+    def _text_stamps(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    def _query(self, columns: Sequence[str]) -> tuple[sa.TableClause, sa.Select[LeadRow]]:
+        if unknown := [name for name in columns if name not in self.columns]:
+            raise ConfigurationError(f"the table leads has no column {', '.join(unknown)}; correct the mapping")
+        table = sa.table(
+            "leads",
+            sa.column("id", sa.BigInteger),
+            sa.column("updated_at", sa.Text if self._text_stamps else sa.DateTime(timezone=True)),
+            *(sa.column(name) for name in columns),
+        )
+        text = [sa.cast(table.c[name], sa.Text).label(name) for name in columns]
+        return table, sa.select(table.c.id, table.c.updated_at, *text)
+
+    def _says_nothing(self, table: sa.TableClause) -> sa.ColumnElement[bool]:
+        stamp = table.c.updated_at
+        return stamp.is_(None) | (stamp < _NO_DATE) if self._text_stamps else stamp.is_(None)
+
+    def _since(self, table: sa.TableClause, moment: dt.datetime) -> sa.ColumnElement[bool]:
+        stamp = table.c.updated_at
+        if not self._text_stamps:
+            return stamp >= moment
+        # The first comparison lets an index serve: no offset moves a date by more than a day.
+        moment = max(moment.astimezone(dt.UTC), _FIRST_YEAR)
+        day_before = (moment - dt.timedelta(days=1)).strftime("%Y-%m-%d")
+        in_utc = sa.func.strftime("%Y-%m-%d %H:%M:%f", stamp)
+        millisecond = moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        return (stamp >= day_before) & (in_utc.is_(None) | (in_utc >= millisecond))
+
+    @staticmethod
+    def _pages(
+        view: Connection, query: sa.Select[LeadRow], key: list[sa.ColumnClause[Any]], page: int
+    ) -> Iterator[list[LeadRow]]:
+        query = query.order_by(*key).limit(page)
+        following = query
+        while True:
+            rows = view.execute(following).all()
+            if rows:
+                yield _plain(rows)
+            if len(rows) < page:
+                return
+            after = [sa.literal(getattr(rows[-1], column.name), column.type) for column in key]
+            following = query.where(sa.tuple_(*key) > sa.tuple_(*after))
+
+
+def _plain(rows: Sequence[sa.Row[LeadRow]]) -> list[LeadRow]:
+    return [(row[0], _moment(row[1]), *row[2:]) for row in rows]
+
+
+def _moment(stamp: dt.datetime | str | float | None) -> dt.datetime | None:
+    """Return the moment in UTC that a stamp means; a text without an offset is UTC, and one without a date is None."""
+    if isinstance(stamp, str):
+        try:
+            stamp = dt.datetime.fromisoformat(stamp)
+        except ValueError:
+            return None
+    if not isinstance(stamp, dt.datetime):
+        return None
+    return stamp.replace(tzinfo=dt.UTC) if stamp.tzinfo is None else stamp.astimezone(dt.UTC)

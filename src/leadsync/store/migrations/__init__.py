@@ -1,0 +1,1 @@
+"""Alembic migrations of the `sync_` tables; `leadsync db upgrade` runs them."""

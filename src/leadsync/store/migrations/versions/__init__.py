@@ -1,0 +1,1 @@
+"""One file per revision, named `<revision>_<words>.py`."""
