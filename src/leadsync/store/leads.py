@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from leadsync.errors import ConfigurationError
 from leadsync.store.engine import place, reading
@@ -56,6 +57,7 @@ LeadRow = tuple[Any, ...]
 """`(id, updated_at, *columns)`: an int, an aware datetime in UTC or None, then text or None."""
 
 _FIRST_YEAR = dt.datetime(1000, 1, 2, tzinfo=dt.UTC)
+_LOWEST_ID = -(2**63)
 _NO_DATE = "1-"
 """Sorts after numbers, blanks and `05/01/2026`, and before every text that begins with a year of four digits."""
 
@@ -111,11 +113,11 @@ class LeadTable:
             ConfigurationError: `leads` has no such table or column.
         """
         table, query = self._query(columns)
+        stamp, by_id = table.c.updated_at, table.c.id
         with reading(self.engine) as view:
-            undated = query.where(self._says_nothing(table))
-            yield from self._pages(view, undated, [table.c.id], page)
-            dated = query.where(~self._says_nothing(table), self._since(table, moment))
-            for rows in self._pages(view, dated, [table.c.updated_at, table.c.id], page):
+            yield from _pages(view, query.where(self._says_nothing(stamp)), {by_id: _LOWEST_ID}, page)
+            dated = query.where(self._is_late(stamp, moment))
+            for rows in _pages(view, dated, {stamp: self._earliest(moment), by_id: _LOWEST_ID}, page):
                 # SQLite compares to the millisecond only: the rest of the comparison is made here.
                 if late := [row for row in rows if row[1] is None or row[1] >= moment]:
                     yield late
@@ -127,8 +129,8 @@ class LeadTable:
         found: list[LeadRow] = []
         with reading(self.engine) as view:
             for start in range(0, len(wanted), PAGE):
-                chosen = query.where(table.c.id.in_(wanted[start : start + PAGE])).order_by(table.c.id)
-                found += _plain(view.execute(chosen).all())
+                chosen = self._among(table.c.id, wanted[start : start + PAGE])
+                found += _plain(view.execute(query.where(chosen).order_by(table.c.id)).all())
         return found
 
     @property
@@ -147,38 +149,45 @@ class LeadTable:
         text = [sa.cast(table.c[name], sa.Text).label(name) for name in columns]
         return table, sa.select(table.c.id, table.c.updated_at, *text)
 
-    def _says_nothing(self, table: sa.TableClause) -> sa.ColumnElement[bool]:
-        stamp = table.c.updated_at
+    def _among(self, column: sa.ColumnElement[int], ids: list[int]) -> sa.ColumnElement[bool]:
+        if self.engine.dialect.name == "sqlite":
+            return column.in_(ids)
+        # One array to bind in place of thousands of parameters: twice as fast.
+        return column == sa.any_(sa.literal(ids, ARRAY(sa.BigInteger)))
+
+    def _says_nothing(self, stamp: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
         return stamp.is_(None) | (stamp < _NO_DATE) if self._text_stamps else stamp.is_(None)
 
-    def _since(self, table: sa.TableClause, moment: dt.datetime) -> sa.ColumnElement[bool]:
-        stamp = table.c.updated_at
-        if not self._text_stamps:
-            return stamp >= moment
-        # The first comparison lets an index serve: no offset moves a date by more than a day.
+    def _earliest(self, moment: dt.datetime) -> dt.datetime | str:
+        """Return where the pages begin, so that an index on `updated_at` serves: no offset moves a date by a day."""
         moment = max(moment.astimezone(dt.UTC), _FIRST_YEAR)
-        day_before = (moment - dt.timedelta(days=1)).strftime("%Y-%m-%d")
-        in_utc = sa.func.strftime("%Y-%m-%d %H:%M:%f", stamp)
-        millisecond = moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        return (stamp >= day_before) & (in_utc.is_(None) | (in_utc >= millisecond))
+        return (moment - dt.timedelta(days=1)).strftime("%Y-%m-%d") if self._text_stamps else moment
 
-    @staticmethod
-    def _pages(
-        view: Connection, query: sa.Select[LeadRow], key: list[sa.ColumnClause[Any]], page: int
-    ) -> Iterator[list[LeadRow]]:
-        query = query.order_by(*key).limit(page)
-        following = query
-        while True:
-            rows = view.execute(following).all()
-            if rows:
-                yield _plain(rows)
-            if len(rows) < page:
-                return
-            after = [sa.literal(getattr(rows[-1], column.name), column.type) for column in key]
-            following = query.where(sa.tuple_(*key) > sa.tuple_(*after))
+    def _is_late(self, stamp: sa.ColumnElement[Any], moment: dt.datetime) -> sa.ColumnElement[bool]:
+        if not self._text_stamps:
+            return sa.true()
+        millisecond = max(moment.astimezone(dt.UTC), _FIRST_YEAR).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        in_utc = sa.func.strftime("%Y-%m-%d %H:%M:%f", stamp)  # NULL where SQLite cannot read the text
+        return sa.func.coalesce(in_utc, millisecond) >= millisecond
 
 
-def _plain(rows: Sequence[sa.Row[LeadRow]]) -> list[LeadRow]:
+def _pages(
+    view: Connection, query: sa.Select[LeadRow], after: dict[sa.ColumnClause[Any], Any], page: int
+) -> Iterator[list[LeadRow]]:
+    """Read the rows whose key, the columns of `after`, lies behind its values, in the order of that key."""
+    key = list(after)
+    query = query.order_by(*key).limit(page)
+    while True:
+        behind = sa.tuple_(*key) > sa.tuple_(*(sa.literal(value, column.type) for column, value in after.items()))
+        rows = view.execute(query.where(behind)).all()
+        if rows:
+            yield _plain(rows)
+        if len(rows) < page:
+            return
+        after = {column: getattr(rows[-1], column.name) for column in key}
+
+
+def _plain(rows: Sequence[Any]) -> list[LeadRow]:
     return [(row[0], _moment(row[1]), *row[2:]) for row in rows]
 
 
