@@ -1,0 +1,124 @@
+"""Why a lead is held: what matching and validation found, one row per reason (R39, R50)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from leadsync.core.codes import CODES
+from leadsync.core.matching import CREATES
+
+if TYPE_CHECKING:
+    from leadsync.core.access import EffectiveMapping
+
+NOT_HOLDING = frozenset({"email_cleared"})
+"""Errors that are reported while the lead's other fields go on."""
+
+ERROR_COLUMNS = ["lead_id", "field", "code", "rule", "sobject", "api_name", "record_id", "value", "detail"]
+
+
+def errors(
+    leads: pd.DataFrame,
+    matches: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    lead_was: pd.DataFrame,
+    mapping: EffectiveMapping,
+) -> pd.DataFrame:
+    """Return every reason to hold, columns `ERROR_COLUMNS`, all text but `lead_id` int64.
+
+    Args:
+        leads: `id`, `email`; index shared with `matches` and `lead_was`.
+        matches: as `matching.match` returns it.
+        verdicts: `lead_id`, `sobject`, `field`, `code`, `rule`, `value`, `detail`, for both objects.
+        lead_was: the lead's side of the snapshots, by lead field.
+        mapping: the effective mapping.
+    """
+    frames = [_of_identity(leads, matches), _of_values(leads, matches, verdicts, lead_was, mapping)]
+    frames.append(_of_unmapped(leads, matches, mapping))
+    found = pd.concat(frames, ignore_index=True)
+    return found.drop_duplicates(["lead_id", "field", "code"]).astype({"lead_id": "int64"})[ERROR_COLUMNS]
+
+
+def _of_identity(leads: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """Return what matching found."""
+    rows = matches[matches["code"].notna()]
+    return pd.DataFrame(
+        {
+            "lead_id": leads.loc[rows.index, "id"],
+            "field": "email",
+            "code": rows["code"],
+            "rule": rows["code"].map({code: entry.rule for code, entry in CODES.items()}),
+            "sobject": rows["sobject"],
+            "api_name": pd.Series(pd.NA, index=rows.index, dtype="str"),
+            "record_id": rows["record_id"],
+            "value": leads.loc[rows.index, "email"],
+            "detail": rows["detail"],
+        }
+    )
+
+
+def _of_values(
+    leads: pd.DataFrame,
+    matches: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    lead_was: pd.DataFrame,
+    mapping: EffectiveMapping,
+) -> pd.DataFrame:
+    """Return the verdicts that count: of the lead's own object, on fields that are sent."""
+    going = matches["fate"].isin(["create", "pair"])
+    turns = pd.DataFrame(
+        {
+            "lead_id": leads["id"],
+            "sobject": matches["sobject"],
+            "record_id": matches["record_id"],
+            "fate": matches["fate"],
+            "row": leads.index,
+        }
+    )[going]
+    pushed = pd.DataFrame(
+        [(f.sobject, f.field, f.api_name, f.default is not None) for f in mapping.fields if f.pushed],
+        columns=["sobject", "field", "api_name", "has_default"],
+    )
+    counted = verdicts.merge(turns, on=["lead_id", "sobject"]).merge(pushed, on=["sobject", "field"])
+    missing = counted["code"].eq("required_missing")
+    # A required field matters when a record is created, or when the lead cleared it since the snapshot (R19).
+    was = (
+        lead_was.reset_index(names="row").melt(id_vars="row", var_name="field", value_name="was")
+        if missing.any()
+        else None
+    )
+    if was is not None:
+        before = counted[["row", "field"]].merge(was, on=["row", "field"], how="left")["was"].fillna("")
+        before.index = counted.index
+        matters = counted["fate"].eq("create") & ~counted["has_default"] | before.ne("") & counted["fate"].eq("pair")
+        counted = counted[~missing | matters]
+    return counted
+
+
+def _of_unmapped(leads: pd.DataFrame, matches: pd.DataFrame, mapping: EffectiveMapping) -> pd.DataFrame:
+    """Return the required fields that no mapping row fills: no Lead can be created without them (R19)."""
+    target = mapping.objects.get(CREATES)
+    filled = {f.api_name for f in mapping.on(CREATES) if f.pushed and f.createable}
+    lacking = [name for name in target.required if name not in filled] if target else []
+    creating = leads.loc[matches["fate"].eq("create"), "id"]
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "lead_id": creating,
+                    "field": "",
+                    "code": "required_missing",
+                    "rule": "R19",
+                    "sobject": CREATES,
+                    "api_name": name,
+                    "record_id": pd.Series(pd.NA, index=creating.index, dtype="str"),
+                    "value": pd.Series(pd.NA, index=creating.index, dtype="str"),
+                    "detail": target.labels.get(name, name) if target else name,
+                }
+            )
+            for name in lacking
+        ]
+        or [pd.DataFrame(columns=ERROR_COLUMNS, dtype="str")],
+        ignore_index=True,
+    )

@@ -1,0 +1,254 @@
+"""Which record belongs to which lead: e-mail keys, twins, duplicates, links (R3, R4).
+
+One row per lead comes out, with its *fate*: `create` a record, go on as a `pair` with one, `skip` (no address),
+`defer` (an earlier write is unresolved), or `none` where no record may be touched. A reason to hold the lead stands
+beside it as `code` and `detail`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from leadsync.core import types
+from leadsync.core.access import OBJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from leadsync.core.access import EffectiveMapping
+
+CREATES = "Lead"
+"""An address found on neither object creates a Lead, never a Contact (R3)."""
+
+_CLOSED = {"deleted": "api_record_deleted", "converted": "api_record_converted", "unseen": "api_no_access"}
+
+
+def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id: str | None) -> pd.DataFrame:
+    """Return the records that leads may be paired with, in both objects.
+
+    Args:
+        records: object -> frame with `Id`, `Email`, `IsDeleted`, `IsConverted` (Lead), `LastModifiedById`,
+            `LastModifiedDate` (UTC).
+        links: every known link of these records, with `record_id`, `current`, `record_edited_at`.
+        user_id: the user that we write as; None where no address has several records.
+
+    Returns:
+        `record_id`, `sobject`, `email_key` str; `state` str (`live`, `deleted`, `converted`); `edited_at` datetime UTC,
+        the last edit not made by us (NaT where none is known); `linked` bool.
+    """
+    parts = []
+    for sobject, rows in records.items():
+        state = pd.Series("live", index=rows.index, dtype="str")
+        if "IsConverted" in rows:
+            state = state.mask(rows["IsConverted"].eq("true"), "converted")
+        state = state.mask(rows["IsDeleted"].eq("true"), "deleted")
+        foreign = rows["LastModifiedDate"].where(rows["LastModifiedById"].ne(user_id or ""))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "record_id": rows["Id"],
+                    "sobject": pd.Series(sobject, index=rows.index, dtype="str"),
+                    "email_key": types.email_key(rows["Email"]),
+                    "state": state,
+                    "edited_at": foreign,
+                }
+            )
+        )
+    found = pd.concat(parts, ignore_index=True)
+    known = links.dropna(subset=["record_id"]).groupby("record_id")["record_edited_at"].max()
+    current = links.loc[links["current"], "record_id"].dropna()
+    found["edited_at"] = found["edited_at"].fillna(found["record_id"].map(known))
+    found["linked"] = found["record_id"].isin(current)
+    return found
+
+
+def choose(found: pd.DataFrame, *, contact_first: bool) -> pd.DataFrame:
+    """Choose one live record per address: the newest edit not made by us (R4).
+
+    Ties go to the current link, then to a Contact, then to the smallest id.
+
+    Returns:
+        The chosen rows of `found`, indexed by `email_key`.
+    """
+    live = found[found["state"].eq("live") & found["email_key"].notna()]
+    ranked = live.assign(contact=live["sobject"].eq("Contact"))
+    by, ascending = ["edited_at", "linked", "contact", "record_id"], [False, False, False, True]
+    if contact_first:
+        by, ascending = ["contact", *by], [False, *ascending]
+    return (
+        ranked.sort_values(by, ascending=ascending, na_position="last")
+        .drop_duplicates("email_key")
+        .set_index("email_key")
+    )
+
+
+def match(
+    leads: pd.DataFrame,
+    found: pd.DataFrame,
+    links: pd.DataFrame,
+    mapping: EffectiveMapping,
+    *,
+    unresolved: Collection[int] = (),
+    contact_first: bool = False,
+) -> pd.DataFrame:
+    """Decide each lead's record.
+
+    Args:
+        leads: `id` int64, `email` str, `updated_at` datetime UTC; a twin of a changed lead is among them.
+        found: as `candidates` returns it: every record with one of the addresses, and every linked record.
+        links: `link_id`, `lead_id` int64; `email_key`, `sobject`, `record_id`, `state` str; `version` int64;
+            `current` bool: the links of these leads, and those that hold one of these addresses or records.
+        mapping: says on which objects the e-mail is readable.
+        unresolved: leads of which an earlier write is neither known to have arrived nor known not to have.
+        contact_first: the setting `duplicate_scope`.
+
+    Returns:
+        Index as `leads`: `email_key`, `fate`, `sobject`, `record_id` str; `link_id`, `link_version` Int64 (the pair's
+        own link, NA for a new pair); `closes`, `takes` Int64 (links that end here: this lead's old one, a twin's);
+        `code`, `detail` str.
+    """
+    state = _Matching(leads, links)
+    state.set_aside_unusable(unresolved)
+    state.hold_challengers(found)
+    state.hold_twins()
+    state.pair(found, choose(found, contact_first=contact_first))
+    state.create(mapping)
+    return state.out
+
+
+class _Matching:
+    """The decisions in their order; each looks only at leads that no earlier one has decided."""
+
+    def __init__(self, leads: pd.DataFrame, links: pd.DataFrame) -> None:
+        self.leads, self.links = leads, links
+        self.current = links[links["current"]]
+        own = self.current.drop_duplicates("lead_id").set_index("lead_id").reindex(leads["id"])
+        own.index = leads.index
+        self.own = own
+        self.linked = own["record_id"].notna()
+        key = types.email_key(leads["email"])
+        self.key = key
+        self.changed = self.linked & key.notna() & key.ne(own["email_key"])
+        text = {
+            c: pd.Series(pd.NA, index=leads.index, dtype="str")
+            for c in ("fate", "sobject", "record_id", "code", "detail")
+        }
+        number = {
+            c: pd.Series(pd.NA, index=leads.index, dtype="Int64")
+            for c in ("link_id", "link_version", "closes", "takes")
+        }
+        self.out = pd.DataFrame({"email_key": key, **text, **number})
+
+    @property
+    def open(self) -> pd.Series:
+        """Say which leads are undecided."""
+        return self.out["fate"].isna()
+
+    def hold(self, mask: pd.Series, code: str, detail: pd.Series | str = "", *, fate: str = "none") -> None:
+        """Give a fate and a reason to the leads of `mask`."""
+        self.out.loc[mask, "fate"] = fate
+        self.out.loc[mask, "code"] = code
+        self.out.loc[mask, "detail"] = detail if isinstance(detail, str) else detail[mask]
+
+    def keep_own(self, mask: pd.Series) -> None:
+        """Go on with the record that the lead is linked with."""
+        self.out.loc[mask, ["sobject", "record_id"]] = self.own.loc[mask, ["sobject", "record_id"]]
+        self.out.loc[mask, "link_id"] = self.own.loc[mask, "link_id"].astype("Int64")
+        self.out.loc[mask, "link_version"] = self.own.loc[mask, "version"].astype("Int64")
+
+    def set_aside_unusable(self, unresolved: Collection[int]) -> None:
+        """Defer what an earlier write left open, skip blank addresses, hold malformed ones."""
+        waiting = self.own["state"].eq("creating").fillna(value=False).astype(bool) | self.leads["id"].isin(unresolved)
+        self.out.loc[waiting | self.key.isin(self.key[waiting].dropna()), "fate"] = "defer"
+        blank = self.open & self.key.isna()
+        self.out.loc[blank & ~self.linked, "fate"] = "skip"
+        cleared = blank & self.linked
+        self.hold(cleared, "email_cleared", fate="pair")
+        self.keep_own(cleared)
+        malformed = self.open & ~types.email_well_formed(self.leads["email"])
+        self.hold(malformed, "email_malformed")
+        with_record = malformed & self.linked
+        self.out.loc[with_record, "fate"] = "pair"
+        self.keep_own(with_record)
+
+    def hold_challengers(self, found: pd.DataFrame) -> None:
+        """Hold a linked lead that changes its address to one that somebody else has (R3, `address_taken`)."""
+        challengers = self.open & self.changed
+        if not challengers.any():
+            return
+        at_home = self.open & ~challengers
+        leads = self.leads.loc[at_home, "id"].groupby(self.key[at_home]).min()
+        links = self.current.drop_duplicates("email_key").set_index("email_key")["lead_id"]
+        others = found[found["state"].eq("live")]
+        record = (others["sobject"] + " " + others["record_id"]).groupby(others["email_key"]).min()
+        holder = self.key.map(leads).combine_first(self.key.map(links)).astype("Int64")
+        by_lead = challengers & holder.notna() & holder.ne(self.leads["id"])
+        self.hold(by_lead, "address_taken", "lead " + holder.astype("str"), fate="pair")
+        named = self.key.map(record).astype("str")
+        by_record = challengers & ~by_lead & named.notna() & named.ne(self.own["sobject"] + " " + self.own["record_id"])
+        self.hold(by_record, "address_taken", named, fate="pair")
+        self.keep_own(by_lead | by_record)
+
+    def hold_twins(self) -> None:
+        """Of several leads with one address the newest syncs; tie: the linked one, then the smallest id (R3)."""
+        rivals = self.leads.loc[self.open, ["id", "updated_at"]].assign(key=self.key, linked=self.linked)
+        ranked = rivals.sort_values(["updated_at", "linked", "id"], ascending=[False, False, True], na_position="last")
+        self.winners = ranked.drop_duplicates("key").set_index("key")["id"]
+        winner = self.key.map(self.winners)
+        losers = self.open & winner.ne(self.leads["id"])
+        self.hold(losers, "email_twin", "lead " + winner.astype("Int64").astype("str"))
+        self.losers = set(self.leads.loc[losers, "id"])
+
+    def pair(self, found: pd.DataFrame, best: pd.DataFrame) -> None:
+        """Pair each lead with its record: the linked one, or the chosen one of its address (R4)."""
+        seen = found.drop_duplicates("record_id").set_index("record_id")["state"]
+        own_state = self.own["record_id"].map(seen).fillna("unseen")
+        gone = self.open & self.linked & own_state.ne("live")
+        self.hold(gone, "api_no_access")
+        self.out.loc[gone, "code"] = own_state[gone].map(_CLOSED)
+        stays = self.open & self.changed
+        record = self.key.map(best["record_id"]).astype("str").mask(stays, self.own["record_id"])
+        sobject = self.key.map(best["sobject"]).astype("str").mask(stays, self.own["sobject"])
+        # The linked record may carry another address by now; it stays the lead's own unless a rival is newer (R4).
+        alone = self.open & self.linked & record.isna()
+        record, sobject = record.mask(alone, self.own["record_id"]), sobject.mask(alone, self.own["sobject"])
+        chosen = self.open & record.notna()
+
+        holders = self.current.dropna(subset=["record_id"]).drop_duplicates("record_id").set_index("record_id")
+        holder = record.map(holders["lead_id"]).astype("Int64")
+        foreign = chosen & holder.notna() & holder.ne(self.leads["id"])
+        from_twin = foreign & holder.isin(self.losers)
+        self.hold(foreign & ~from_twin, "record_taken", "lead " + holder.astype("str"))
+        self.out.loc[from_twin, "takes"] = record.map(holders["link_id"]).astype("Int64")[from_twin]
+
+        chosen &= self.open
+        self.out.loc[chosen, "fate"] = "pair"
+        self.out.loc[chosen, "record_id"] = record[chosen]
+        self.out.loc[chosen, "sobject"] = sobject[chosen]
+        moved = chosen & self.linked & record.ne(self.own["record_id"])
+        self.out.loc[moved, "closes"] = self.own.loc[moved, "link_id"].astype("Int64")
+        ever = self.links.dropna(subset=["record_id"]).drop_duplicates(["lead_id", "record_id"], keep="last")
+        ours = pd.DataFrame({"lead_id": self.leads["id"], "record_id": record}).merge(
+            ever[["lead_id", "record_id", "link_id", "version"]], on=["lead_id", "record_id"], how="left"
+        )
+        ours.index = self.leads.index
+        self.out.loc[chosen, "link_id"] = ours.loc[chosen, "link_id"].astype("Int64")
+        self.out.loc[chosen, "link_version"] = ours.loc[chosen, "version"].astype("Int64")
+
+    def create(self, mapping: EffectiveMapping) -> None:
+        """Create a Lead for an address that is on neither object (R3), unless a twin may be hidden (R40, R45)."""
+        links = self.current.drop_duplicates("email_key").set_index("email_key")["lead_id"]
+        holder = self.key.map(links).astype("Int64")
+        self.hold(
+            self.open & holder.notna() & holder.ne(self.leads["id"]), "address_taken", "lead " + holder.astype("str")
+        )
+        target = mapping.objects.get(CREATES)
+        if mapping.email(CREATES) is None or target is None or not target.createable:
+            self.hold(self.open, "object_released", CREATES)
+        blind = [name for name in OBJECTS if mapping.email(name) is None]
+        if blind:
+            self.hold(self.open, "may_exist_unseen", ", ".join(blind))
+        self.out.loc[self.open, "sobject"] = CREATES
+        self.out.loc[self.open, "fate"] = "create"

@@ -1,0 +1,162 @@
+"""What the lead side sends: each field against the snapshot of both sides (R30, R31).
+
+Until the two-way merge stands, a matched record's blank fields are filled, different values of a first contact are
+left and counted, and afterwards only the lead's own changes are sent. Of the delivery status only a stop travels (R8).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from leadsync.core import types
+from leadsync.core.mapping import FieldType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from leadsync.core.access import ActiveField
+
+    _Decide = Callable[[ActiveField, pd.Series, pd.Series, pd.Series, pd.Series], "_Field"]
+
+CHANGE_COLUMNS = ["lead_id", "field", "api_name", "sf_type", "old", "new", "lead_value", "rule"]
+STOPPED = "true"
+"""`HasOptedOutOfEmail` of a stopped lead."""
+
+
+class Pairs(NamedTuple):
+    """Leads beside their records, row by row; all four frames share one index.
+
+    `leads` (with `id`) and `lead_snapshot` hold lead text by lead field, `records` wire text by API name,
+    `record_snapshot` wire text by lead field. A create has no record: every cell NA.
+    """
+
+    leads: pd.DataFrame
+    records: pd.DataFrame
+    lead_snapshot: pd.DataFrame
+    record_snapshot: pd.DataFrame
+
+
+class Merged(NamedTuple):
+    """What to send, and the snapshots once it has arrived."""
+
+    changes: pd.DataFrame
+    lead_snapshot: pd.DataFrame
+    record_snapshot: pd.DataFrame
+    differs: int
+    """Fields that differ at first contact and are left as they are (`first_contact_differs`)."""
+
+
+class _Field(NamedTuple):
+    """One field's decision for all rows."""
+
+    send: pd.Series
+    new: pd.Series
+    settled: pd.Series
+    """Rows whose snapshot is renewed."""
+    differs: int
+    rule: pd.Series
+
+
+def create(pairs: Pairs, fields: Sequence[ActiveField]) -> Merged:
+    """Send every value that the lead has, and the mapping's defaults (R19), to a record that does not exist yet."""
+    return _merge(pairs, [f for f in fields if f.pushed and f.createable], _create_field)
+
+
+def update(pairs: Pairs, fields: Sequence[ActiveField]) -> Merged:
+    """Send what the lead changed, and what the record lacks at first contact, to existing records."""
+    return _merge(pairs, [f for f in fields if f.pushed and f.updateable], _update_field)
+
+
+def stop(pairs: Pairs, fields: Sequence[ActiveField]) -> Merged:
+    """Send nothing but a stop: it is never held (R39)."""
+    return update(pairs, [f for f in fields if f.type is FieldType.DELIVERY_STATUS])
+
+
+def _merge(pairs: Pairs, fields: Sequence[ActiveField], decide: _Decide) -> Merged:
+    lead_snapshot, record_snapshot = pairs.lead_snapshot.copy(), pairs.record_snapshot.copy()
+    parts: list[pd.DataFrame] = []
+    differs = 0
+    for field in fields:
+        lead, record = pairs.leads[field.field], pairs.records[field.api_name]
+        decided = decide(field, lead, record, pairs.lead_snapshot[field.field], pairs.record_snapshot[field.field])
+        differs += decided.differs
+        arrived = record.mask(decided.send, decided.new)
+        lead_snapshot[field.field] = lead_snapshot[field.field].mask(decided.settled, _text(lead))
+        record_snapshot[field.field] = record_snapshot[field.field].mask(decided.settled, _text(arrived))
+        if decided.send.any():
+            parts.append(_changes(field, pairs.leads["id"], record, lead, decided))
+    changes = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
+    return Merged(changes.astype({"lead_id": "int64"}), lead_snapshot, record_snapshot, differs)
+
+
+def _create_field(field: ActiveField, lead: pd.Series, record: pd.Series, *_snapshots: pd.Series) -> _Field:
+    new = types.to_wire(lead, field)
+    rule = pd.Series("R3", index=lead.index, dtype="str")
+    if field.default is not None:
+        rule = rule.mask(new.isna(), "R19")
+        new = new.fillna(field.default)
+    send = new.notna()
+    if field.type is FieldType.DELIVERY_STATUS:
+        send = new.eq(STOPPED).fillna(value=False).astype(bool)
+    everything = pd.Series(data=True, index=record.index)
+    return _Field(send, new, everything, 0, rule)
+
+
+def _update_field(
+    field: ActiveField, lead: pd.Series, record: pd.Series, lead_was: pd.Series, record_was: pd.Series
+) -> _Field:
+    here, there = types.canonical(lead, field, "lead"), types.canonical(record, field, "record")
+    agreed = lead_was.notna() & record_was.notna()
+    changed = agreed & ~_same(here, types.canonical(lead_was, field, "lead"))
+    same = _same(here, there)
+    new = types.to_wire(lead, field)
+    if field.type is FieldType.DELIVERY_STATUS:
+        # A difference by rule (R7, R8) is no agreement: the two-way merge decides it.
+        send = (new.eq(STOPPED) & there.ne(STOPPED) & (changed | ~agreed)).fillna(value=False).astype(bool)
+        return _Field(send, new, send | same, 0, pd.Series("R8", index=lead.index, dtype="str"))
+    filled = ~agreed & there.isna() & here.notna()
+    send = filled | (changed & ~same)
+    if field.type is FieldType.EMAIL and field.field == "email":
+        send &= here.notna()  # an e-mail is never cleared across (R3)
+    differs = int((~agreed & here.notna() & there.notna() & ~same).sum())
+    rule = pd.Series("R30", index=lead.index, dtype="str").mask(filled, "R31")
+    return _Field(send, new, send | same | ~agreed, differs, rule)
+
+
+def _same(left: pd.Series, right: pd.Series) -> pd.Series:
+    """Compare two columns; blank equals blank."""
+    equal = left.eq(right).fillna(value=False).astype(bool)
+    return equal | (left.isna() & right.isna())
+
+
+def _text(values: pd.Series) -> pd.Series:
+    """Spell a blank as `""`: agreed on nothing."""
+    return values.fillna("")
+
+
+def _changes(
+    field: ActiveField, lead_ids: pd.Series, record: pd.Series, lead: pd.Series, decided: _Field
+) -> pd.DataFrame:
+    rows = decided.send
+    count = int(rows.sum())
+
+    def column(text: str) -> pd.Series:
+        return pd.Series(text, index=range(count), dtype="str")
+
+    def picked(values: pd.Series) -> pd.Series:
+        return values[rows].reset_index(drop=True)
+
+    return pd.DataFrame(
+        {
+            "lead_id": picked(lead_ids),
+            "field": column(field.field),
+            "api_name": column(field.api_name),
+            "sf_type": column(field.sf_type),
+            "old": picked(record),
+            "new": picked(decided.new),
+            "lead_value": picked(lead),
+            "rule": picked(decided.rule),
+        }
+    )
