@@ -35,7 +35,7 @@ def prepare(ti: TaskInstance) -> bool:
     return bool(stages.run(stage, ti)["go"])
 
 
-@task.short_circuit(pool=SALESFORCE, execution_timeout=timedelta(minutes=10), ignore_downstream_trigger_rules=False)
+@task.short_circuit(pool=SALESFORCE, execution_timeout=timedelta(minutes=10))
 def extract(ti: TaskInstance) -> bool:
     """Stage the leads changed since the cursor, those due for another try, and their records in Salesforce.
 
@@ -48,7 +48,9 @@ def extract(ti: TaskInstance) -> bool:
     from leadsync.airflow import stages
     from leadsync.pipeline import extract as stage
 
-    return not stages.run(stage, ti)["idle"]
+    if stages.run(stage, ti)["idle"]:
+        stages.skip(ti, "validate", "transform", "load")
+    return True
 
 
 @task(execution_timeout=timedelta(minutes=15))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow.sdk.observability import stats
 
@@ -40,6 +40,18 @@ def run(stage: Stage, ti: RuntimeTaskInstanceProtocol, **arguments: Any) -> dict
         if isinstance(value, int | float) and not isinstance(value, bool):
             stats.gauge(f"leadsync.{ti.task_id}.{name}", value)
     return counts
+
+
+def skip(ti: RuntimeTaskInstanceProtocol, *task_ids: str) -> NoReturn:
+    """End a short-circuiting task by skipping these tasks, all at once, and let the others follow their trigger rules.
+
+    Skipping the first alone would do as well, but each further one would then cost a look of the scheduler.
+
+    Raises:
+        DownstreamTasksSkipped: always; it is how Airflow is told.
+    """
+    ti.task.skip(ti, [ti.task.dag.get_task(task_id) for task_id in task_ids])
+    raise AssertionError("unreachable: a task that is not mapped has raised")
 
 
 def failed_tasks(ti: RuntimeTaskInstanceProtocol) -> list[str]:
