@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from leadsync.report.words import WORDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from leadsync.core.problems import Problem
     from leadsync.settings import Settings
 
 _SECRETS = (
@@ -41,17 +41,6 @@ class Stop(StrEnum):
     BRAKE = "brake"
 
 
-@dataclass(frozen=True)
-class Place:
-    """One mistake in a mapping file and where it stands."""
-
-    file: str
-    line: int
-    column: str
-    message: str
-    remedy: str
-
-
 def scrub(text: str) -> str:
     """Blank out passwords in URLs, session ids, bearer tokens and `secret=value` pairs: no secret goes by mail."""
     for pattern, replacement in _SECRETS:
@@ -59,14 +48,20 @@ def scrub(text: str) -> str:
     return text
 
 
-def fingerprint(stop: Stop, message: str, places: Sequence[Place] = ()) -> str:
+def fingerprint(stop: Stop, message: str, problems: Sequence[Problem] = ()) -> str:
     """Return what a stop mail would say, hashed, so that the same stop is not mailed every five minutes."""
-    said = [stop, scrub(message), *(f"{p.file}:{p.line}:{p.column}:{p.message}" for p in places)]
+    said = [stop, scrub(message), *(str(problem) for problem in problems)]
     return hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
 
 
 def stop_mail(
-    stop: Stop, settings: Settings, run_id: str, *, message: str = "", places: Sequence[Place] = (), kept: bool = False
+    stop: Stop,
+    settings: Settings,
+    run_id: str,
+    *,
+    message: str = "",
+    problems: Sequence[Problem] = (),
+    kept: bool = False,
 ) -> Mail:
     """Write the mail that says why nothing is synced, or that the last good mapping still is (`kept`, R25).
 
@@ -75,7 +70,7 @@ def stop_mail(
         settings: Its language and recipients.
         run_id: The cycle that met it.
         message: The error in its own words; secrets in it are blanked out.
-        places: Every mistake found in the mapping files, each with its remedy.
+        problems: Every mistake found in the mapping files, each with its remedy.
         kept: True where the sync goes on with the last good mapping.
     """
     words = WORDS[settings.language]
@@ -87,7 +82,7 @@ def stop_mail(
         title=words[stop],
         remedy=words[f"{stop}_remedy"],
         message=scrub(message),
-        places=places,
+        problems=problems,
         run_id=run_id,
     )
     subject = words["subject_kept" if kept else "subject_stop"].format(title=words[stop])

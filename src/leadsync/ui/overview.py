@@ -1,0 +1,149 @@
+"""What the page and the command line ask of the `sync_` tables: the last runs, and what is held and why.
+
+Reads only. Every function takes a connection of the lead store; its caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from leadsync.core import codes, mapping
+from leadsync.store.tables import HeldError, MappingVersion, Run
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sqlalchemy.engine import Connection
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What holds leads at this moment, once per code, field and object."""
+
+    code: str
+    rule: str
+    field: str
+    sobject: str | None
+    leads: int
+    first_seen: dt.datetime
+    title: str
+    remedy: str
+    """`""` where it differs by lead: `leadsync errors` tells it for each."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """One open error of one lead, with its texts."""
+
+    lead_id: int
+    field: str
+    code: str
+    rule: str
+    sobject: str | None
+    api_name: str | None
+    record_id: str | None
+    value: str | None
+    detail: str | None
+    api_message: str | None
+    first_seen: dt.datetime
+    last_seen: dt.datetime
+    title: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """One cycle and what it counted."""
+
+    run_id: str
+    state: str
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    counts: dict[str, Any]
+    api_calls: int
+
+
+_OPEN = HeldError.recovered_at.is_(None)
+_ERROR_COLUMNS = tuple(name for name in Held.__dataclass_fields__ if name not in ("title", "remedy"))
+
+
+def last_runs(connection: Connection, limit: int = 10) -> list[LastRun]:
+    """Return the newest cycles first."""
+    columns = (getattr(Run, name) for name in LastRun.__dataclass_fields__)
+    query = sa.select(*columns).order_by(Run.sequence.desc(), Run.started_at.desc()).limit(limit)
+    return [LastRun(**row) for row in connection.execute(query).mappings()]
+
+
+def causes(connection: Connection, language: str) -> list[Cause]:
+    """Return what holds leads, the most frequent cause first."""
+    key = (HeldError.code, HeldError.rule, HeldError.field, HeldError.sobject)
+    query = (
+        sa.select(
+            *key,
+            sa.func.count().label("leads"),
+            sa.func.min(HeldError.first_seen).label("first_seen"),
+            # A text that all leads share may be told for all of them.
+            *(_shared(name) for name in ("value", "detail", "api_name")),
+        )
+        .where(_OPEN)
+        .group_by(*key)
+        .order_by(sa.desc("leads"), HeldError.code, HeldError.field)
+    )
+    names = labels(connection)
+    found = []
+    for row in connection.execute(query).mappings():
+        facts = {name: row[name] for name in ("field", "sobject", "value", "detail", "api_name")}
+        title, remedy = codes.describe(row["code"], language, label=names.get(row["field"]), **facts)
+        if "{detail}" in codes.CODES[row["code"]].remedy_en and row["detail"] is None:
+            remedy = ""
+        told = {name: row[name] for name in ("code", "rule", "field", "sobject", "leads", "first_seen")}
+        found.append(Cause(**told, title=title, remedy=remedy))
+    return found
+
+
+def open_errors(
+    connection: Connection, language: str, *, code: str | None = None, lead_id: int | None = None, limit: int = 100
+) -> tuple[list[Held], int]:
+    """Return open errors, the newest first, and how many there are beyond the limit.
+
+    Args:
+        connection: A connection of the lead store.
+        language: `ja` or `en`.
+        code: Only errors with this code.
+        lead_id: Only errors of this lead.
+        limit: At most so many.
+    """
+    wanted = [_OPEN]
+    wanted += [HeldError.code == code] if code is not None else []
+    wanted += [HeldError.lead_id == lead_id] if lead_id is not None else []
+    query = (
+        sa.select(*(getattr(HeldError, name) for name in _ERROR_COLUMNS))
+        .where(*wanted)
+        .order_by(HeldError.first_seen.desc(), HeldError.lead_id, HeldError.field, HeldError.code)
+        .limit(limit)
+    )
+    names = labels(connection)
+    errors = []
+    for row in connection.execute(query).mappings():
+        facts = {name: row[name] for name in codes.FACTS if name != "label"}
+        title, remedy = codes.describe(row["code"], language, label=names.get(row["field"]), **facts)
+        errors.append(Held(**row, title=title, remedy=remedy))
+    total = connection.scalar(sa.select(sa.func.count()).select_from(HeldError).where(*wanted)) or 0
+    return errors, total - len(errors)
+
+
+def labels(connection: Connection) -> dict[str, str]:
+    """Return the name that people see for each field of the last good mapping."""
+    newest = sa.select(MappingVersion.files).order_by(MappingVersion.last_used_at.desc()).limit(1)
+    files = connection.scalar(newest) or {}
+    parsed, _ = mapping.parse({name: text.encode() for name, text in files.items()})
+    return {row.field: row.label for row in parsed.rows} if parsed else {}
+
+
+def _shared(name: str) -> sa.ColumnElement[Any]:
+    """Give a text of the group where all its rows agree, else NULL."""
+    column = getattr(HeldError, name)
+    return sa.case((sa.func.count(column.distinct()) == 1, sa.func.min(column)), else_=None).label(name)
