@@ -213,6 +213,13 @@ _TEXTS: dict[str, tuple[str, str, str, str, str]] = {
         "列名を直すか、leads テーブルに列を追加してください。",
         "Correct the name, or add the column to the table leads.",
     ),
+    "mapping_default": (
+        "R19",
+        "既定値「{value}」は {sobject} の「{other}」に使えません（{type}）",
+        "the default “{value}” does not fit {sobject}.{other} ({type})",
+        "Salesforceの項目に合う既定値に直すか、空にしてください。",
+        "Choose a default that the Salesforce field takes, or leave it empty.",
+    ),
     # What the org does not let us do with a row.
     "access_object": (
         "R40",
