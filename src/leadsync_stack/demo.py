@@ -1,0 +1,263 @@
+"""The demo: three cycles on a real Airflow, watched from outside, every promise checked on the two sides themselves.
+
+What was created, updated and left alone is read from the lead table and, as administrator, from Salesforce before and
+after each cycle; leadsync's own counts are not asked. Only the reasons of held leads come from its `sync_error`.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from leadsync_stack.mailcatcher import caught
+from leadsync_stack.processes import StackError
+from leadsync_stack.stack import ADMINS, OWNER, ROOT, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import EmailMessage
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
+
+LEADS = 5_000
+EDITS = 100
+SEED = 20_261_124
+
+_OBJECTS = ("Lead", "Contact")
+_COLUMN_OF_OBJECT = {"Lead": "lead_field", "Contact": "contact_field"}
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides at one moment."""
+
+    leads: Mapping[int, Mapping[str, Any]]
+    """Lead id -> row."""
+    records: Mapping[str, Mapping[str, Any]]
+    """Record id -> mapped fields and `SystemModstamp`, which every write moves."""
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One run of the DAG and what it changed."""
+
+    name: str
+    seconds: float
+    before: Sides
+    after: Sides
+    held: Counter[str]
+    """Rule -> leads held by it when the run had ended."""
+    mails: list[EmailMessage]
+    api_calls: int
+
+    @cached_property
+    def created(self) -> set[str]:
+        """Return the ids of the records that the run made."""
+        return self.after.records.keys() - self.before.records.keys()
+
+    @cached_property
+    def updated(self) -> dict[str, dict[str, Any]]:
+        """Return, per record that stood before and differs now, the fields that differ and their new values."""
+        return _differences(self.before.records, self.after.records)
+
+    @cached_property
+    def leads_updated(self) -> dict[int, dict[str, Any]]:
+        """Return the same for the leads."""
+        return _differences(self.before.leads, self.after.leads)
+
+
+class Watch:
+    """Runs cycles on a stack and observes both sides around each."""
+
+    def __init__(self, stack: Stack, engine: Engine) -> None:
+        self._stack = stack
+        self._engine = engine
+        self._mapped = mapped_fields(ROOT / "include" / "mappings" / "default.csv")
+
+    def sides(self) -> Sides:
+        """Read both sides."""
+        records: dict[str, Mapping[str, Any]] = {}
+        for sobject in _OBJECTS:
+            fields = ", ".join(["Id", "SystemModstamp", *sorted(set(self._mapped[sobject].values()))])
+            for record in self._stack.org.query(f"SELECT {fields} FROM {sobject}"):
+                records[record["Id"]] = {name: value for name, value in record.items() if name != "attributes"}
+        return Sides({row["id"]: row for row in self.rows("SELECT * FROM leads")}, records)
+
+    def cycle(self, name: str) -> Cycle:
+        """Run one cycle through Airflow's scheduler and return what it changed."""
+        before, mails = self.sides(), len(caught(self._stack.mails))
+        self._stack.org.forget_requests()
+        _, seconds = self._stack.cycle()
+        calls = sum(1 for call in self._stack.org.requests() if call["counted"])
+        return Cycle(name, seconds, before, self.sides(), self._held(), caught(self._stack.mails)[mails:], calls)
+
+    def rows(self, sql: str) -> list[Mapping[str, Any]]:
+        """Return the rows of a query on the lead store."""
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.exec_driver_sql(sql).mappings()]
+
+    def _held(self) -> Counter[str]:
+        found = self.rows("SELECT DISTINCT lead_id, rule FROM sync_error WHERE recovered_at IS NULL")
+        return Counter(str(row["rule"]) for row in found)
+
+    def expected_values(self, edits: Mapping[int, Mapping[str, tuple[Any, Any]]]) -> dict[str, dict[str, Any]]:
+        """Return record id -> field -> value that the edits of the leads must have brought to Salesforce."""
+        links = {
+            row["lead_id"]: (row["sobject"], row["record_id"])
+            for row in self.rows("SELECT lead_id, sobject, record_id FROM sync_link WHERE current")
+        }
+        expected: dict[str, dict[str, Any]] = {}
+        for lead_id, columns in edits.items():
+            sobject, record_id = links[lead_id]
+            mapped = self._mapped[sobject]
+            expected[record_id] = {mapped[column]: new for column, (_, new) in columns.items() if column in mapped}
+        return {record_id: fields for record_id, fields in expected.items() if fields}
+
+
+def run(home: Path) -> None:
+    """Run the demo in `home` and print its table.
+
+    Raises:
+        StackError: something that the demo promises did not happen; the message says what.
+    """
+    from leadsync import samples
+    from leadsync.store import engine as store_engine
+    from leadsync.store import migrate
+
+    began = time.monotonic()
+    _say("starting a Salesforce org, a mail catcher and Airflow")
+    with Stack(home) as stack:
+        _say(f"all parts answer after {time.monotonic() - began:.0f} s; Airflow: {stack.airflow.url}")
+        engine = store_engine.create(stack.store_url)
+        watch = Watch(stack, engine)
+        migrate.create_leads_table(engine)
+        stack.leadsync("start", "--now")
+        leads = samples.generate(LEADS, seed=SEED)
+        samples.write(engine, leads, now=datetime.now(UTC))
+        _say(f"started the sync (R33) and wrote {LEADS:,} leads; running lead_sync three times")
+
+        first = watch.cycle("1: new leads")
+        _check_first(first, watch)
+        second = watch.cycle("2: no edits")
+        _check_nothing_written(second)
+        edits = samples.edit(engine, EDITS, seed=SEED, now=datetime.now(UTC))
+        third = watch.cycle(f"3: {EDITS} edits")
+        _check_edits(third, watch.expected_values(edits))
+
+        _say("\n" + table([first, second, third]))
+        _say(f"the mail, as caught: {first.mails[0]['Subject']}")
+        engine.dispose()
+    _say(f"every promise was kept; {time.monotonic() - began:.0f} s in all")
+
+
+def mapped_fields(path: Path) -> dict[str, dict[str, str]]:
+    """Return object -> lead column -> field, for the fields that are written (not those of a parent)."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        sobject: {row["field"]: row[column] for row in rows if row[column] and "." not in row[column]}
+        for sobject, column in _COLUMN_OF_OBJECT.items()
+    }
+
+
+def table(cycles: list[Cycle]) -> str:
+    """Return the demo's table, one line per cycle."""
+    head = (
+        "cycle",
+        "created",
+        "updated in Salesforce",
+        "updated leads",
+        "held by rule",
+        "mails",
+        "API calls",
+        "seconds",
+    )
+    lines = [head] + [
+        (
+            cycle.name,
+            str(len(cycle.created)),
+            str(len(cycle.updated)),
+            str(len(cycle.leads_updated)),
+            ", ".join(f"{rule} {count}" for rule, count in sorted(cycle.held.items())) or "0",
+            str(len(cycle.mails)),
+            str(cycle.api_calls),
+            f"{cycle.seconds:.1f}",
+        )
+        for cycle in cycles
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def _check_first(cycle: Cycle, watch: Watch) -> None:
+    linked = {row["lead_id"] for row in watch.rows("SELECT lead_id FROM sync_link WHERE current")}
+    held = {row["lead_id"] for row in watch.rows("SELECT lead_id FROM sync_error WHERE recovered_at IS NULL")}
+    blank = {lead_id for lead_id, lead in cycle.after.leads.items() if not (lead["email"] or "").strip()}
+    lost = cycle.after.leads.keys() - linked - held - blank
+    _require(not lost, f"{len(lost)} leads are neither in Salesforce nor held with a reason: {sorted(lost)[:5]}")
+    _require(bool(cycle.created), "no record was created")
+    _require(len(cycle.created) == len(linked), f"{len(cycle.created)} records for {len(linked)} linked leads")
+    addresses = Counter(str(record["Email"]).casefold() for record in cycle.after.records.values())
+    twice = [address for address, count in addresses.items() if count > 1]
+    _require(not twice, f"addresses with more than one record (R3): {twice[:5]}")
+    _require(bool(held), "no bad lead was held, though the samples contain some")
+    _require(not cycle.leads_updated, "leads were changed")
+    _check_mail(cycle.mails)
+
+
+def _check_mail(mails: list[EmailMessage]) -> None:
+    _require(len(mails) == 1, f"{len(mails)} mails instead of one digest")
+    (mail,) = mails
+    to = f"{mail['To']} {mail['Cc'] or ''}"
+    _require(OWNER in to and ADMINS in to, f"the mail went to {to} only (R36)")
+    _require("同期エラー" in mail["Subject"], f"the mail's subject is {mail['Subject']!r}")
+
+
+def _check_nothing_written(cycle: Cycle) -> None:
+    _require(cycle.after == cycle.before, f"a cycle without edits wrote to {len(cycle.created | cycle.updated.keys())} "
+             f"records and {len(cycle.leads_updated)} leads")  # fmt: skip
+    _require(not cycle.mails, "a cycle without news sent a mail")
+
+
+def _check_edits(cycle: Cycle, expected: dict[str, dict[str, Any]]) -> None:
+    _require(bool(expected), "no edited lead has a record")
+    written = {
+        record_id: {name: value for name, value in fields.items() if name != "SystemModstamp"}
+        for record_id, fields in cycle.updated.items()
+    }
+    missing = {record_id: fields for record_id, fields in expected.items() if written.get(record_id) != fields}
+    _require(not missing, f"{len(missing)} edited leads did not arrive as edited, such as {_first(missing)}, "
+             f"but {_first({key: written.get(key) for key in missing})}")  # fmt: skip
+    extra = written.keys() - expected.keys()
+    _require(not extra, f"{len(extra)} records were written whose leads nobody edited: {sorted(extra)[:5]}")
+    _require(not cycle.created, f"{len(cycle.created)} records were created by edits")
+    _require(not cycle.leads_updated, "leads were changed")
+
+
+def _differences(before: Mapping[Any, Mapping[str, Any]], after: Mapping[Any, Mapping[str, Any]]) -> dict[Any, Any]:
+    return {
+        key: {name: value for name, value in row.items() if value != before[key].get(name)}
+        for key, row in after.items()
+        if key in before and row != before[key]
+    }
+
+
+def _first(found: Mapping[Any, Any]) -> Any:
+    return next(iter(found.items()), None)
+
+
+def _require(kept: bool, otherwise: str) -> None:
+    if not kept:
+        raise StackError(otherwise)
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
