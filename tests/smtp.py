@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class MailCatcher:
-    """Keep every mail that arrives; answer as `answer` says."""
+    """Keep every mail that arrives, or refuse it with the answers set here."""
 
     received: list[EmailMessage] = field(default_factory=list)
     envelopes: list[tuple[str, list[str]]] = field(default_factory=list)
     answer: str = "250 kept"
+    recipient_answer: str = "250 known"
     port: int = 0
 
-    # The name and the arguments are aiosmtpd's.
+    # The names and the arguments are aiosmtpd's.
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002, N802
         """Keep the mail unless told to refuse it."""
         if self.answer.startswith("250"):
@@ -37,7 +38,19 @@ class MailCatcher:
             self.envelopes.append((str(envelope.mail_from), list(envelope.rcpt_tos)))
         return self.answer
 
-    @property
+    async def handle_RCPT(  # noqa: N802
+        self,
+        server: SMTP,  # noqa: ARG002
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
+        address: str,
+        rcpt_options: list[str],  # noqa: ARG002
+    ) -> str:
+        """Know every recipient unless told otherwise."""
+        if self.recipient_answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.recipient_answer
+
     def only(self) -> EmailMessage:
         """Return the one mail that has arrived."""
         (message,) = self.received

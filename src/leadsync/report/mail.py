@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PERMANENT = 500
+"""SMTP replies from here on mean that the same mail is refused for good (RFC 5321, 4.2.1)."""
+
 
 def send(settings: Settings, mail: Mail) -> bool:
     """Send a mail and return True; return False where nobody is named to receive it.
@@ -21,8 +24,8 @@ def send(settings: Settings, mail: Mail) -> bool:
     The `Message-ID` is made of the mail's own id: a mail that had to be sent twice shows as the same one.
 
     Raises:
-        ConfigurationError: The connection is missing or refused, or the server refuses every recipient.
-        RetryableError: The mail server cannot be reached or answers that it cannot take the mail now.
+        ConfigurationError: The connection is missing, or the server refuses the login or the mail for good.
+        RetryableError: The mail server cannot be reached, or cannot take the mail now.
     """
     if not mail.recipients:
         log.warning(
@@ -42,14 +45,11 @@ def send(settings: Settings, mail: Mail) -> bool:
                 from_email=hook.from_email or mail.recipients[0],
                 custom_headers={"Message-ID": f"<{mail.mail_id}@leadsync>", "Auto-Submitted": "auto-generated"},
             )
-    except (smtplib.SMTPAuthenticationError, smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused) as error:
-        raise ConfigurationError(
-            f'the mail server of connection "{conn_id}" refuses us: {error}. Check its login, sender and recipients.'
-        ) from error
     except (OSError, smtplib.SMTPException) as error:
-        raise RetryableError(
-            f'the mail server of connection "{conn_id}" did not take the mail: {error}. It is sent again.'
-        ) from error
+        said = f'the mail server of connection "{conn_id}" did not take the mail: {_words(error)}.'
+        if _permanent(error):
+            raise ConfigurationError(f"{said} Check the connection's login and sender, and the recipients.") from error
+        raise RetryableError(f"{said} It is sent again.") from error
     except AirflowException as error:
         raise ConfigurationError(
             f'connection "{conn_id}" cannot send mail: {error} '
@@ -57,3 +57,25 @@ def send(settings: Settings, mail: Mail) -> bool:
         ) from error
     log.info("sent the mail %s to %d people", mail.mail_id, len(mail.recipients))
     return True
+
+
+def _permanent(error: OSError) -> bool:
+    """Say whether sending the same mail again is of no use: a 5xx reply, or a login that the server does not offer."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= _PERMANENT for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code >= _PERMANENT
+    return isinstance(error, smtplib.SMTPNotSupportedError)
+
+
+def _words(error: OSError) -> str:
+    """Return the server's reply as text."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return "; ".join(f"{to}: {code} {_text(reply)}" for to, (code, reply) in error.recipients.items())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    return str(error) or type(error).__name__
+
+
+def _text(reply: bytes | str) -> str:
+    return reply.decode(errors="replace") if isinstance(reply, bytes) else reply
