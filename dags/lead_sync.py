@@ -1,4 +1,18 @@
-"""The five-minute sync: schedule and wiring only; each task runs one stage of `leadsync.pipeline`."""
+"""Keep the leads of the marketing platform and Salesforce the same, every five minutes.
+
+prepare > extract > validate > transform > load > report; each task runs one stage of `leadsync.pipeline`, and this
+file holds schedule and wiring only.
+
+| what you see | what it means | what to do |
+|---|---|---|
+| everything after `prepare` skipped | not started yet, paused, or no e-mail mapping (XCom `counts` of `prepare`) | `leadsync start --now`, or mend the mapping |
+| validate, transform, load skipped | nothing has changed since the last cycle | nothing |
+| only `report` red | Salesforce refused a record that it had not refused before | read the mail or `leadsync errors`; correct the lead |
+| a stage and `report` red | that stage failed; the cursors have not moved, so nothing is lost | the stage's own notes; the next run tries again |
+
+Every task may be cleared and rerun alone, now or tomorrow. Two runs never overlap; a late run is followed by one run,
+not by one for each missed tick. To stop all writing: `leadsync pause` (or pause this DAG).
+"""  # noqa: E501 (a Markdown table)
 
 from __future__ import annotations
 
