@@ -4,6 +4,8 @@ What was created, updated and left alone is read from the lead table and, as adm
 after each cycle; leadsync's own counts are not asked. Only the reasons of held leads come from its `sync_error`.
 """
 
+# ruff: noqa: PLC0415 (the stack starts while the samples are imported)
+
 from __future__ import annotations
 
 import csv

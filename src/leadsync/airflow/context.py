@@ -3,6 +3,8 @@
 Heavy imports stand inside the functions: the DAG files import this package while the DAG processor parses them.
 """
 
+# ruff: noqa: PLC0415 (see above)
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
