@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from leadsync.core.problems import Problem
     from leadsync.pipeline.cycle import Cycle
     from leadsync.settings import Settings
-    from leadsync.ui.overview import Held
+    from leadsync.ui.held import Held
 
 PROBLEMS, USAGE, UNREACHABLE = 1, 2, 3
 
@@ -88,7 +88,7 @@ def start(
     with _working():
         from leadsync.pipeline import control
 
-        answer = control.start_now(_cycle())
+        answer = control.start_now(_engine(_settings()))
     _print(answer, as_json)
 
 
@@ -98,7 +98,7 @@ def pause(as_json: Json = False) -> None:
     with _working():
         from leadsync.pipeline import control
 
-        answer = control.pause(_cycle())
+        answer = control.pause(_engine(_settings()))
     _print(answer, as_json)
 
 
@@ -117,18 +117,11 @@ def status(as_json: Json = False) -> None:
     """Say whether the sync is started, how the last cycles went and what is held; 1 if the last cycle failed."""
     with _working():
         from leadsync.pipeline import control
-        from leadsync.store.engine import reading
-        from leadsync.ui import overview
 
         settings = _settings()
-        engine = _engine(settings)
-        answer = dict(control.status(engine, settings))
-        with reading(engine) as connection:
-            runs = overview.last_runs(connection, limit=5)
-            causes = overview.causes(connection, settings.language)
-    answer |= {"runs": [asdict(run) for run in runs], "held": [asdict(cause) for cause in causes]}
+        answer = control.status(_engine(settings), settings)
     _print(answer, as_json)
-    if runs and runs[0].state == "failed":
+    if answer["runs"] and answer["runs"][0]["state"] == "failed":
         raise typer.Exit(PROBLEMS)
 
 
@@ -146,11 +139,11 @@ def errors(
         raise typer.BadParameter(f'there is no error code "{code}"; the codes are: {", ".join(CODES)}')
     with _working():
         from leadsync.store.engine import reading
-        from leadsync.ui import overview
+        from leadsync.ui.held import open_errors
 
         settings = _settings()
         with reading(_engine(settings)) as connection:
-            held, more = overview.open_errors(connection, settings.language, code=code, lead_id=lead, limit=limit)
+            held, more = open_errors(connection, settings.language, code=code, lead_id=lead, limit=limit)
     text = "\n".join(_held_lines(error) for error in held) or "nothing is held"
     if more:
         text += f"\n{more} more; see them with --limit {len(held) + more}"

@@ -71,23 +71,30 @@ def from_api(status_code: str) -> str:
 
 def is_transient(code: str) -> bool:
     """Say whether the sync tries again by itself (R39)."""
-    return CODES[code].retry
+    return code in CODES and CODES[code].retry
+
+
+def asks_for_detail(code: str) -> bool:
+    """Say whether the remedy is incomplete without the detail, which may differ by lead."""
+    return code in CODES and "{detail}" in CODES[code].remedy_en
 
 
 def describe(code: str, language: str, **facts: str | None) -> tuple[str, str]:
     """Return title and remedy of a code in `ja` or `en`.
 
     Args:
-        code: A key of `CODES`.
+        code: A key of `CODES`; one that another version has left in `sync_error` reads as itself, without a remedy.
         language: `ja` or `en`.
         facts: Any of `FACTS`; what is missing or None reads as blank, a missing label as the field's or a general name.
 
     Raises:
-        KeyError: For a code or a fact that the catalogue does not know.
+        KeyError: For a fact that no text uses.
     """
-    entry = CODES[code]
     if unknown := facts.keys() - set(FACTS):
         raise KeyError(f"no error text uses {', '.join(sorted(unknown))}; the facts are {', '.join(FACTS)}")
+    entry = CODES.get(code)
+    if entry is None:
+        return code, ""
     filled = {name: facts.get(name) or "" for name in FACTS}
     filled["label"] = filled["label"] or filled["field"] or filled["api_name"] or _ANY_FIELD[language]
     filled["sobject"] = filled["sobject"] or _ANY_OBJECT[language]

@@ -22,11 +22,11 @@ from leadsync.pipeline import control
 from leadsync.settings import Language
 from leadsync.store import migrate
 from leadsync.store.engine import reading
-from leadsync.ui import overview
+from leadsync.ui.held import causes
 from leadsync.ui.words import WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy.engine import Engine
 
@@ -65,18 +65,16 @@ def build(settings: Settings, open_engine: Callable[[], Engine]) -> FastAPI:
         """Say why the state cannot be shown; the message names the next step and no secret."""
         asked = request.query_params.get("lang")
         language = Language(asked) if asked in set(Language) else settings.language
-        return _html(language, status_code=503, trouble=str(error), verdict="unknown", runs=[], causes=[])
+        return _html(language, status_code=503, trouble=str(error), verdict="unknown")
 
     return app
 
 
-def verdict(state: dict[str, Any], runs: list[overview.LastRun], held: int, now: dt.datetime) -> str:
+def verdict(state: Mapping[str, Any], now: dt.datetime) -> str:
     """Say in one word how the sync stands.
 
     Args:
-        state: What `control.status` says: `started` and `paused`.
-        runs: The newest cycles, newest first.
-        held: How many errors are open.
+        state: What `control.status` says.
         now: This moment, aware.
 
     Returns:
@@ -86,23 +84,21 @@ def verdict(state: dict[str, Any], runs: list[overview.LastRun], held: int, now:
         return "not_started"
     if state["paused"]:
         return "paused"
-    finished = [run for run in runs if run.finished_at]
-    if finished and finished[0].state == "failed":
+    last = next((run for run in state["runs"] if run["finished_at"]), None)
+    if last and last["state"] == "failed":
         return "failed"
-    if not finished or now - finished[0].finished_at > LATE:
+    if not last or now - dt.datetime.fromisoformat(last["finished_at"]) > LATE:
         return "late"
-    return "held" if held else "in_sync"
+    return "held" if state["held"] else "in_sync"
 
 
 def _state(engine: Engine, settings: Settings, language: Language) -> dict[str, Any]:
     if not migrate.is_current(engine):
         raise ConfigurationError("the sync_ tables are missing or of another version: run `leadsync db upgrade`.")
-    with reading(engine) as connection:
-        runs = overview.last_runs(connection)
-        causes = overview.causes(connection, language)
     state = control.status(engine, settings)
-    held = sum(cause.leads for cause in causes)
-    return {"verdict": verdict(state, runs, held, dt.datetime.now(dt.UTC)), "runs": runs, "causes": causes}
+    with reading(engine) as connection:
+        held = causes(connection, language)
+    return {"verdict": verdict(state, dt.datetime.now(dt.UTC)), "state": state, "causes": held}
 
 
 def _html(language: Language, *, status_code: int = 200, trouble: str = "", **state: Any) -> HTMLResponse:
@@ -115,5 +111,11 @@ def _template() -> Any:
     environment = Environment(
         loader=PackageLoader("leadsync.ui"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["clock"] = lambda moment: f"{moment.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}" if moment else "–"
+    environment.filters["clock"] = _clock
     return environment.get_template("page.html")
+
+
+def _clock(moment: dt.datetime | str | None) -> str:
+    """Show a moment, or its ISO text, in Japan time."""
+    moment = dt.datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{moment.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}" if moment else "–"

@@ -1,4 +1,4 @@
-"""What the page and the command line ask of the `sync_` tables: the last runs, and what is held and why.
+"""What is held and why, as the page and the command line tell it.
 
 Reads only. Every function takes a connection of the lead store; its caller owns the transaction.
 """
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from leadsync.core import codes, mapping
-from leadsync.store.tables import HeldError, MappingVersion, Run
+from leadsync.store import state
+from leadsync.store.tables import HeldError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -54,27 +55,8 @@ class Held:
     remedy: str
 
 
-@dataclass(frozen=True)
-class LastRun:
-    """One cycle and what it counted."""
-
-    run_id: str
-    state: str
-    started_at: dt.datetime
-    finished_at: dt.datetime | None
-    counts: dict[str, Any]
-    api_calls: int
-
-
 _OPEN = HeldError.recovered_at.is_(None)
 _ERROR_COLUMNS = tuple(name for name in Held.__dataclass_fields__ if name not in ("title", "remedy"))
-
-
-def last_runs(connection: Connection, limit: int = 10) -> list[LastRun]:
-    """Return the newest cycles first."""
-    columns = (getattr(Run, name) for name in LastRun.__dataclass_fields__)
-    query = sa.select(*columns).order_by(Run.sequence.desc(), Run.started_at.desc()).limit(limit)
-    return [LastRun(**row) for row in connection.execute(query).mappings()]
 
 
 def causes(connection: Connection, language: str) -> list[Cause]:
@@ -86,7 +68,7 @@ def causes(connection: Connection, language: str) -> list[Cause]:
             sa.func.count().label("leads"),
             sa.func.min(HeldError.first_seen).label("first_seen"),
             # A text that all leads share may be told for all of them.
-            *(_shared(name) for name in ("value", "detail", "api_name")),
+            *(_shared(name) for name in ("detail", "api_name")),
         )
         .where(_OPEN)
         .group_by(*key)
@@ -95,9 +77,9 @@ def causes(connection: Connection, language: str) -> list[Cause]:
     names = labels(connection)
     found = []
     for row in connection.execute(query).mappings():
-        facts = {name: row[name] for name in ("field", "sobject", "value", "detail", "api_name")}
+        facts = {name: row[name] for name in ("field", "sobject", "detail", "api_name")}
         title, remedy = codes.describe(row["code"], language, label=names.get(row["field"]), **facts)
-        if "{detail}" in codes.CODES[row["code"]].remedy_en and row["detail"] is None:
+        if row["detail"] is None and codes.asks_for_detail(row["code"]):
             remedy = ""
         told = {name: row[name] for name in ("code", "rule", "field", "sobject", "leads", "first_seen")}
         found.append(Cause(**told, title=title, remedy=remedy))
@@ -137,8 +119,7 @@ def open_errors(
 
 def labels(connection: Connection) -> dict[str, str]:
     """Return the name that people see for each field of the last good mapping."""
-    newest = sa.select(MappingVersion.files).order_by(MappingVersion.last_used_at.desc()).limit(1)
-    files = connection.scalar(newest) or {}
+    files = state.last_good_mapping(connection) or {}
     parsed, _ = mapping.parse({name: text.encode() for name, text in files.items()})
     return {row.field: row.label for row in parsed.rows} if parsed else {}
 
