@@ -1,0 +1,310 @@
+"""The ASGI application: what comes over the wire becomes a call, faults strike, and the reply goes out.
+
+The work itself runs in threads, to the end even where the client has gone meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from salesforce_emulator import auth, controls, errors, resources
+from salesforce_emulator.clock import http_date
+from salesforce_emulator.composite import read_params
+from salesforce_emulator.errors import ApiError
+from salesforce_emulator.urls import dispatch
+from salesforce_emulator.web import Call, Reply
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from salesforce_emulator.faults import Fault
+    from salesforce_emulator.org import Org
+
+TRANSPORT = "salesforce_emulator.transport"
+"""Where the protocol leaves its transport in the scope's extensions."""
+
+_log = logging.getLogger(__name__)
+
+_LOGIN_HOST = re.compile(r"/[^/]+\.salesforce\.com(?=/|$)")
+_DATA = re.compile(r"/services/data/v(?P<version>\d{2}\.0)(?P<path>/.*|)")
+_SOAP = re.compile(r"/services/Soap/[uc]/(?P<version>\d{2}\.0)(?:/.*)?", re.IGNORECASE)
+_IDENTITY = re.compile(r"/id/[^/]+/[^/]+/?")
+_MAX_URI, _MAX_HEADERS, _MAX_BODY = 16_384, 16_384, 64 * 2**20
+_EVERY_RECORD = range(10**9)
+_JSON = "application/json;charset=UTF-8"
+_HTML = "text/html;charset=UTF-8"
+_COMMON = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "none",
+    "Cache-Control": "no-cache,must-revalidate,max-age=0,no-store,private",
+}
+_POLL_SECONDS = 0.02
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request as it came: `path` undecoded, without the `/<login host>` that simple_salesforce puts before it."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    too_large: bool = False
+
+    @property
+    def target(self) -> str:
+        """Return path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def base_url(self) -> str:
+        """Return the address that the client reached us by."""
+        return f"https://{self.headers.get('host', 'localhost')}"
+
+
+class App:
+    """Serve one org."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or break the connection where a fault says so."""
+        if scope["type"] != "http":
+            return
+        try:
+            incoming = await _read(Request(scope, receive))
+        except ClientDisconnect:
+            return
+        if incoming.path.startswith("/_emulator/"):
+            response = await run_in_threadpool(self._control, incoming)
+        else:
+            response = await self._serve(incoming, scope, receive, send)
+        if response is not None:
+            await response(scope, receive, send)
+
+    def _control(self, incoming: Incoming) -> Response:
+        token = incoming.headers.get("authorization", "").partition(" ")[2].strip()
+        path = incoming.path.removeprefix("/_emulator")
+        reply = controls.answer(self._org, incoming.method, path, token, incoming.body)
+        return self._response(incoming, reply)
+
+    async def _serve(self, incoming: Incoming, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        org = self._org
+        fault = org.faults.find(incoming.method, incoming.target, incoming.body)
+        entry = _entry(org, incoming, fault)
+        moment = None
+        if fault is not None:
+            if fault.kind in {"drop_request", "timeout"}:
+                if fault.kind == "timeout":
+                    await _until_gone(receive, fault.seconds)
+                _abort(scope)
+                return None
+            if fault.kind == "slow" and not fault.after:
+                await asyncio.sleep(fault.seconds)
+            if fault.delay is not None:
+                moment = org.clock.now()
+                _abort(scope)
+                await self._wait_for_clock(moment.timestamp() + fault.delay)
+        started = time.perf_counter()
+        response = await run_in_threadpool(self._answer, incoming, fault, entry, moment)
+        entry["seconds"] = round(time.perf_counter() - started, 6)
+        return await self._spoil(fault, response, entry, scope, send)
+
+    async def _spoil(
+        self, fault: Fault | None, response: Response, entry: dict[str, Any], scope: Scope, send: Send
+    ) -> Response | None:
+        kind = fault.kind if fault else ""
+        if fault is not None and kind == "slow" and fault.after:
+            await asyncio.sleep(fault.seconds)
+        if kind == "drop_reply":
+            entry["processed"] = response.status_code
+            _abort(scope)
+            return None
+        entry["status"] = response.status_code
+        if kind == "truncate":
+            await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+            half = bytes(response.body)[: len(response.body) // 2]
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+            await asyncio.sleep(_POLL_SECONDS)
+            _abort(scope)
+            return None
+        return response
+
+    async def _wait_for_clock(self, until: float) -> None:
+        generation = self._org.generation
+        while self._org.clock.now().timestamp() < until and self._org.generation == generation:
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _answer(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: Any) -> Response:
+        try:
+            reply = self._instead(incoming, fault) or self._reply(incoming, fault, entry, moment)
+        except ApiError as error:
+            reply = Reply.of_error(error)
+        except Exception:
+            _log.exception("no answer to %s %s", incoming.method, incoming.target[:500])
+            reply = Reply.of_error(errors.simple(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred."))
+        if fault is not None and fault.kind == "malformed":
+            reply = Reply(b'{"records": [{"attributes"', reply.status, {"Content-Type": _JSON})
+        return self._response(incoming, reply)
+
+    def _instead(self, incoming: Incoming, fault: Fault | None) -> Reply | None:
+        """Return the reply of a fault that answers in the org's place."""
+        if fault is None:
+            return None
+        if fault.kind == "limit":
+            return Reply.of_error(errors.request_limit())
+        if fault.kind == "html_503":
+            return Reply.of_error(errors.server_unavailable())
+        if fault.kind == "expire_session":
+            self._org.users.expire(auth.bearer(incoming.headers))
+            return Reply.of_error(errors.invalid_session())
+        if fault.kind == "status":
+            options = fault.options
+            error = {"message": options.get("message", "fault"), "errorCode": options.get("errorCode", "FAULT")}
+            return Reply(options.get("body", [error]), options.get("status", 500))
+        return None
+
+    def _reply(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: Any) -> Reply:
+        org, headers = self._org, incoming.headers
+        if len(incoming.target) > _MAX_URI:
+            raise errors.uri_too_long()
+        if sum(len(name) + len(value) for name, value in headers.items()) > _MAX_HEADERS:
+            raise errors.headers_too_long()
+        if incoming.too_large:
+            raise errors.body_too_large()
+        if incoming.path in {"/services/data", "/services/data/"}:
+            return Reply(resources.versions())
+        if incoming.path == "/services/oauth2/token" and incoming.method == "POST":
+            form = read_params(incoming.body.decode("utf-8", "replace")) or read_params(incoming.query)
+            return auth.token(org.users, form, headers.get("authorization", ""), incoming.base_url)
+        if (match := _SOAP.fullmatch(incoming.path)) and incoming.method == "POST":
+            return auth.soap_login(org.users, incoming.body, match["version"], incoming.base_url)
+        user = org.users.of_session(auth.bearer(headers))
+        if user is None:
+            raise errors.invalid_session()
+        entry["user"] = user.username
+        if incoming.path == "/services/oauth2/userinfo":
+            return Reply(resources.userinfo(incoming.base_url, user))
+        if _IDENTITY.fullmatch(incoming.path):
+            return Reply(resources.identity(incoming.base_url, user))
+        if not (match := _DATA.fullmatch(incoming.path)):
+            raise errors.not_found()
+        org.quota.spend()
+        params = read_params(incoming.query)
+        locked = (fault.options.get("records") or _EVERY_RECORD) if fault and fault.kind == "lock" else ()
+        call = Call(
+            org=org,
+            method=_method(incoming, params),
+            path=match["path"],
+            version=match["version"],
+            user=user,
+            base_url=incoming.base_url,
+            params=params,
+            headers=headers,
+            body=_decoded(incoming),
+            moment=moment,
+            locked=locked,
+        )
+        reply = dispatch(call)
+        entry |= {"counted": True, "calls": call.calls}
+        if call.subrequests:
+            entry["subrequests"] = call.subrequests
+        reply.headers["Sforce-Limit-Info"] = org.quota.header()
+        return reply
+
+    def _response(self, incoming: Incoming, reply: Reply) -> Response:
+        headers = {**_COMMON, **reply.headers, "Date": http_date(self._org.clock.now())}
+        body = reply.body
+        if body is None:
+            return Response(b"", reply.status, headers)
+        if isinstance(body, bytes):
+            headers.setdefault("Content-Type", _HTML)
+        else:
+            pretty = incoming.headers.get("x-prettyprint") == "1"
+            body = orjson.dumps(body, option=orjson.OPT_INDENT_2 if pretty else None)
+            headers |= {"Content-Type": _JSON, "Vary": "Accept-Encoding"}
+        if incoming.method == "HEAD":
+            headers["Content-Length"] = str(len(body))
+            return Response(b"", reply.status, headers)
+        return Response(body, reply.status, headers)
+
+
+async def _read(request: Request) -> Incoming:
+    raw = request.scope.get("raw_path") or request.scope["path"].encode()
+    path = _LOGIN_HOST.sub("", raw.decode("latin-1"), count=1)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= _MAX_BODY:
+            chunks.append(chunk)
+    return Incoming(
+        method=request.method,
+        path=path or "/",
+        query=request.scope["query_string"].decode("latin-1"),
+        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.scope["headers"]},
+        body=b"".join(chunks),
+        too_large=size > _MAX_BODY,
+    )
+
+
+def _entry(org: Org, incoming: Incoming, fault: Fault | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "at": org.clock.stamp(),
+        "method": incoming.method,
+        "path": incoming.path,
+        "query": incoming.query,
+        "user": None,
+        "status": None,
+        "counted": False,
+        "calls": 0,
+    }
+    if fault is not None:
+        entry["fault"] = fault.kind
+    org.requests.add(entry)
+    return entry
+
+
+def _method(incoming: Incoming, params: dict[str, str]) -> str:
+    """Honour `?_HttpMethod=PATCH`, for clients that can only POST."""
+    override = params.get("_HttpMethod", "").upper()
+    return override if incoming.method == "POST" and override in {"PATCH", "DELETE", "GET"} else incoming.method
+
+
+def _decoded(incoming: Incoming) -> bytes:
+    if incoming.headers.get("content-encoding", "").lower() != "gzip":
+        return incoming.body
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        return unpacker.decompress(incoming.body, _MAX_BODY)
+    except zlib.error as error:
+        raise errors.simple(400, "INVALID_INPUT", f"the body is not gzip: {error}") from error
+
+
+def _abort(scope: Scope) -> None:
+    transport = scope.get("extensions", {}).get(TRANSPORT)
+    if transport is not None:
+        transport.abort()
+
+
+async def _until_gone(receive: Receive, seconds: float) -> None:
+    """Wait until the client has gone, or for so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return

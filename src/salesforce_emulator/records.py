@@ -1,0 +1,263 @@
+"""Create, change and delete rows as the org's rules have it: permissions, checks, defaults, stamps.
+
+Every function works on one record inside the caller's transaction and raises `RecordError` for what is wrong with that
+record; `ApiError` and `FieldTypeError` are for bodies that the real API does not get past parsing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from salesforce_emulator import errors, ids
+from salesforce_emulator.clock import stamp
+from salesforce_emulator.errors import Problem, RecordError
+from salesforce_emulator.table import quoted
+from salesforce_emulator.values import ValueProblem
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from salesforce_emulator.access import ObjectView
+    from salesforce_emulator.org import Org
+    from salesforce_emulator.schema import FieldSchema
+    from salesforce_emulator.table import Table
+    from salesforce_emulator.users import User
+
+_NAME_LENGTH = 121
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes, and when: the moment every stamp of this write carries."""
+
+    org: Org
+    user: User
+    stamp: str
+
+    @classmethod
+    def at(cls, org: Org, user: User, moment: datetime) -> Writer:
+        """Build a writer whose stamps say `moment`."""
+        return cls(org, user, stamp(moment))
+
+
+def checked(view: ObjectView, values: Mapping[str, Any], *, ignore: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Map a JSON record's keys to canonical field names and its values to stored ones (None for null).
+
+    Keys in `ignore` (lower-case) and `attributes` are passed over. Values that a field refuses are returned as
+    `ValueProblem`, for the create or update to report beside what else is wrong with the record.
+    """
+    result: dict[str, Any] = {}
+    by_name, converters = view.by_name, view.table.converters
+    for key, value in values.items():
+        lower = key.lower()
+        if lower == "attributes" or lower in ignore:
+            continue
+        field = by_name.get(lower)
+        if field is None:
+            raise errors.unknown_column_on_write(key, view.name)
+        if value is None or field.name not in converters:
+            result[field.name] = _null(field) if value is None else value
+            continue
+        try:
+            result[field.name] = converters[field.name](value)
+        except ValueProblem as problem:
+            result[field.name] = problem
+    return result
+
+
+def create(writer: Writer, db: sqlite3.Connection, view: ObjectView, values: dict[str, Any]) -> str:
+    """Insert a row from `checked` values; return its id."""
+    if not view.can_create:
+        raise errors.not_insertable(view.name)
+    if refused := [name for name in values if name not in view.createable]:
+        raise RecordError([errors.not_writeable(refused)])
+    missing = [name for name in view.required if values.get(name) is None]
+    problems = [*_required(missing), *_value_problems(values)]
+    if problems:
+        raise RecordError(problems)
+    _check_references(writer, db, view.table, values)
+    _check_unique(db, view.table, values, own_id=None)
+    number, record_id = writer.org.new_id(view.table)
+    row = _new_row(writer, view.table, record_id, values)
+    db.execute(view.table.insert_sql, (number, *row))
+    return record_id
+
+
+def update(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: str, values: dict[str, Any]) -> None:
+    """Change a row to `checked` values; it is stamped even where nothing differs."""
+    current = _live_row(db, view.table, record_id)
+    if not view.can_edit:
+        raise errors.insufficient_access()
+    if current.get("IsConverted"):
+        raise errors.converted_lead()
+    if refused := [name for name in values if name not in view.updateable]:
+        raise RecordError([errors.not_writeable(refused)])
+    emptied = [name for name, value in values.items() if value is None and name in view.table.never_null]
+    problems = [*_required(emptied), *_value_problems(values)]
+    if problems:
+        raise RecordError(problems)
+    _check_references(writer, db, view.table, values)
+    _check_unique(db, view.table, values, own_id=record_id)
+    changes = dict(values)
+    if {"FirstName", "LastName"} & changes.keys() and "Name" in view.table.position:
+        changes["Name"] = _full_name(current | changes)
+    if current.get("IsUnreadByOwner") and current.get("OwnerId") == writer.user.id:
+        changes["IsUnreadByOwner"] = 0
+    _store(writer, db, view.table, record_id, changes)
+
+
+def delete(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: str) -> None:
+    """Move a row to the recycle bin, and with an Account its Contacts."""
+    _live_row(db, view.table, record_id)
+    if not view.can_delete:
+        raise errors.insufficient_access()
+    _discard(writer, db, view.table, record_id)
+
+
+def put(db: sqlite3.Connection, table: Table, record_id: str, values: Mapping[str, Any]) -> bool:
+    """Set stored values of any row as they are, stamps included, without side effects; False if there is no row."""
+    names = [name for name in ("FirstName", "LastName") if name in table.position]
+    select = f'SELECT {", ".join(map(quoted, ["Id", *names]))} FROM {quoted(table.name)} WHERE "Id" = ?'
+    if (row := db.execute(select, (record_id,)).fetchone()) is None:
+        return False
+    changes = dict(values)
+    if changes.keys() & set(names):
+        changes["Name"] = _full_name({**dict(zip(names, row[1:], strict=True)), **changes})
+    if changes:
+        assignments = ", ".join(f"{quoted(name)} = ?" for name in changes)
+        db.execute(f'UPDATE {quoted(table.name)} SET {assignments} WHERE "Id" = ?', (*changes.values(), record_id))
+    return True
+
+
+def upsert(
+    writer: Writer, db: sqlite3.Connection, view: ObjectView, field: FieldSchema, key: Any, values: dict[str, Any]
+) -> tuple[str, bool]:
+    """Update the one live row whose `field` holds `key`, or create it; return its id and whether it is new."""
+    found = find(db, view.table, field, key)
+    if len(found) > 1:
+        raise errors.several_matches(field.name, found)
+    if found:
+        update(writer, db, view, found[0], values)
+        return found[0], False
+    return create(writer, db, view, {**values, field.name: key}), True
+
+
+def find(db: sqlite3.Connection, table: Table, field: FieldSchema, value: Any) -> list[str]:
+    """Return the ids of the live rows with a value in an external id (or look-up) field, oldest first."""
+    sql = f'SELECT "Id" FROM {quoted(table.name)} WHERE {quoted(field.name)} = ?{table.live} ORDER BY _n'
+    return [record_id for (record_id,) in db.execute(sql, (value,))]
+
+
+def _null(field: FieldSchema) -> Any:
+    if field.type != "boolean":
+        return None
+    message = f"{field.label}: value not of required type: null"
+    return ValueProblem(Problem("INVALID_TYPE_ON_FIELD_IN_RECORD", message, (field.name,)))
+
+
+def _required(names: list[str]) -> Iterator[Problem]:
+    if names:
+        yield errors.required_missing(names)
+
+
+def _value_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    return (value.problem for value in values.values() if isinstance(value, ValueProblem))
+
+
+def _check_references(writer: Writer, db: sqlite3.Connection, table: Table, values: Mapping[str, Any]) -> None:
+    for name, field in table.references.items():
+        if (value := values.get(name)) is None:
+            continue
+        parent = writer.org.table_of_id(value)
+        if parent is None or parent.name not in field.reference_to:
+            raise RecordError([errors.malformed_id(field.label, name, value)])
+        deleted = '"IsDeleted"' if parent.is_deletable else "0"
+        found = db.execute(f'SELECT {deleted} FROM {quoted(parent.name)} WHERE "Id" = ?', (value,)).fetchone()
+        if found is None:
+            raise RecordError([Problem("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (name,))])
+        if found[0]:
+            raise RecordError([Problem("ENTITY_IS_DELETED", "entity is deleted", (name,))])
+
+
+def _check_unique(db: sqlite3.Connection, table: Table, values: Mapping[str, Any], own_id: str | None) -> None:
+    for field in table.unique_fields:
+        if (value := values.get(field.name)) is None:
+            continue
+        sql = f'SELECT "Id" FROM {quoted(table.name)} WHERE {quoted(field.name)} = ?{table.live} AND "Id" IS NOT ?'
+        if other := db.execute(sql, (value, own_id)).fetchone():
+            raise RecordError([errors.duplicate_value(field.name, other[0])])
+
+
+def _full_name(values: Mapping[str, Any]) -> str | None:
+    parts = (values.get("FirstName"), values.get("LastName"))
+    return " ".join(part for part in parts if part)[:_NAME_LENGTH] or None
+
+
+def _new_row(writer: Writer, table: Table, record_id: str, values: Mapping[str, Any]) -> list[Any]:
+    user_id, when = writer.user.id, writer.stamp
+    computed: dict[str, Any] = {
+        "Id": record_id,
+        "CreatedDate": when,
+        "CreatedById": user_id,
+        "LastModifiedDate": when,
+        "LastModifiedById": user_id,
+        "SystemModstamp": when,
+        "LastViewedDate": when,
+        "LastReferencedDate": when,
+        "CleanStatus": "Pending",
+        "IsUnreadByOwner": 1,
+        "PhotoUrl": f"/services/images/photo/{record_id}",
+        "OwnerId": user_id,
+    }
+    if "Name" in table.position and "LastName" in table.position:
+        computed["Name"] = _full_name(values)
+    row = list(table.defaults)
+    position = table.position
+    for name, value in computed.items():
+        if name in position:
+            row[position[name]] = value
+    for name, value in values.items():
+        if value is not None:
+            row[position[name]] = value
+    return row
+
+
+def _live_row(db: sqlite3.Connection, table: Table, record_id: str) -> dict[str, Any]:
+    names = [name for name in _STATE if name in table.position]
+    sql = f'SELECT {", ".join(map(quoted, names))} FROM {quoted(table.name)} WHERE "Id" = ?'
+    row = db.execute(sql, (record_id,)).fetchone()
+    if row is None:
+        raise errors.no_such_row()
+    current = dict(zip(names, row, strict=True))
+    if current.get("IsDeleted"):
+        raise errors.deleted()
+    return current
+
+
+_STATE = ("Id", "IsDeleted", "IsConverted", "IsUnreadByOwner", "OwnerId", "FirstName", "LastName")
+"""What decides whether and how a row may be changed."""
+
+
+def _store(writer: Writer, db: sqlite3.Connection, table: Table, record_id: str, changes: Mapping[str, Any]) -> None:
+    stamped = {
+        **changes,
+        "LastModifiedDate": writer.stamp,
+        "LastModifiedById": writer.user.id,
+        "SystemModstamp": writer.stamp,
+    }
+    assignments = ", ".join(f"{quoted(name)} = ?" for name in stamped)
+    db.execute(f'UPDATE {quoted(table.name)} SET {assignments} WHERE "Id" = ?', (*stamped.values(), record_id))
+
+
+def _discard(writer: Writer, db: sqlite3.Connection, table: Table, record_id: str) -> None:
+    _store(writer, db, table, record_id, {"IsDeleted": 1})
+    for child in writer.org.storage.tables.values():
+        for field in child.fields:
+            if not field.child_cascade_delete or table.name not in field.reference_to or not child.is_deletable:
+                continue
+            sql = f'SELECT "Id" FROM {quoted(child.name)} WHERE {quoted(field.name)} = ? AND "IsDeleted" = 0'
+            for (child_id,) in db.execute(sql, (record_id,)).fetchall():
+                _discard(writer, db, child, child_id)

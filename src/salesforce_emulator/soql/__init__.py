@@ -1,0 +1,1 @@
+"""SOQL: a grammar, the query as data, and its translation to SQLite."""
