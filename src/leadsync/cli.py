@@ -114,14 +114,16 @@ def sync(as_json: Json = False) -> None:
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Say whether the sync is started, how the last cycles went and what is held; 1 if the last cycle failed."""
+    """Say how the sync stands, how the last cycles went and what is held; 1 if the last cycle failed or is overdue."""
     with _working():
         from leadsync.pipeline import control
+        from leadsync.ui.verdict import ALARMING, verdict
 
         settings = _settings()
         answer = control.status(_engine(settings), settings)
+        answer = {"verdict": verdict(answer, dt.datetime.now(dt.UTC)), **answer}
     _print(answer, as_json)
-    if answer["runs"] and answer["runs"][0]["state"] == "failed":
+    if answer["verdict"] in ALARMING:
         raise typer.Exit(PROBLEMS)
 
 

@@ -137,7 +137,7 @@ def test_start_now_sets_the_cursor_to_the_databases_now(store: Engine):
     before = dt.datetime.now(dt.UTC)
     cursor = dt.datetime.fromisoformat(answer("start", "--now")["cursor"])
     assert before - dt.timedelta(seconds=2) <= cursor <= dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
-    assert answer("status")["started"] is True
+    assert (answer("status")["verdict"], leadsync("status").exit_code) == ("starting", 0)
 
 
 def test_a_second_start_leaves_the_cursor_alone(store: Engine):
@@ -165,6 +165,7 @@ def test_start_wants_to_know_how(flags: list[str], said: str):
 
 def test_status_exits_1_when_the_last_cycle_failed(store: Engine):
     """Exit 1: a monitor sees it."""
+    leadsync("start", "--now")
     with store.begin() as connection:
         state.begin_run(connection, "run-1", "v1")
         state.finish_run(connection, "run-1", "failed")

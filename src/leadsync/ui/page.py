@@ -23,19 +23,17 @@ from leadsync.settings import Language
 from leadsync.store import migrate
 from leadsync.store.engine import reading
 from leadsync.ui.held import causes
+from leadsync.ui.verdict import verdict
 from leadsync.ui.words import WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from sqlalchemy.engine import Engine
 
     from leadsync.settings import Settings
 
 DAG_ID = "lead_sync"
-LATE = dt.timedelta(minutes=15)
-"""A sync whose last cycle ended longer ago than this is not in step, whatever that cycle said."""
-
 JAPAN = ZoneInfo("Asia/Tokyo")
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -68,28 +66,6 @@ def build(settings: Settings, open_engine: Callable[[], Engine]) -> FastAPI:
         return _html(language, status_code=503, trouble=str(error), verdict="unknown")
 
     return app
-
-
-def verdict(state: Mapping[str, Any], now: dt.datetime) -> str:
-    """Say in one word how the sync stands.
-
-    Args:
-        state: What `control.status` says.
-        now: This moment, aware.
-
-    Returns:
-        `not_started`, `paused`, `failed`, `late`, `held` or `in_sync`.
-    """
-    if not state["started"]:
-        return "not_started"
-    if state["paused"]:
-        return "paused"
-    last = next((run for run in state["runs"] if run["finished_at"]), None)
-    if last and last["state"] == "failed":
-        return "failed"
-    if not last or now - dt.datetime.fromisoformat(last["finished_at"]) > LATE:
-        return "late"
-    return "held" if state["held"] else "in_sync"
 
 
 def _state(engine: Engine, settings: Settings, language: Language) -> dict[str, Any]:
