@@ -203,6 +203,7 @@ class _Matching:
 
     def pair(self, found: pd.DataFrame, best: pd.DataFrame) -> None:
         """Pair each lead with its record: the linked one, or the chosen one of its address (R4)."""
+        self.leaving = set(self.leads.loc[self.open & self.changed, "id"])
         seen = found.drop_duplicates("record_id").set_index("record_id")["state"]
         own_state = self.own["record_id"].map(seen).fillna("unseen")
         gone = self.open & self.linked & own_state.ne("live")
@@ -220,6 +221,8 @@ class _Matching:
         holder = record.map(holders["lead_id"]).astype("Int64")
         foreign = chosen & holder.notna() & holder.ne(self.leads["id"])
         from_twin = foreign & holder.isin(self.losers)
+        self._wait_for(foreign, holder)
+        foreign &= self.open
         self.hold(foreign & ~from_twin, "record_taken", "lead " + holder.astype("str"))
         self.out.loc[from_twin, "takes"] = record.map(holders["link_id"]).astype("Int64")[from_twin]
 
@@ -237,13 +240,17 @@ class _Matching:
         self.out.loc[chosen, "link_id"] = ours.loc[chosen, "link_id"].astype("Int64")
         self.out.loc[chosen, "link_version"] = ours.loc[chosen, "version"].astype("Int64")
 
+    def _wait_for(self, taken: pd.Series, holder: pd.Series) -> None:
+        """Decide next time where the holder gives the address up in this very cycle."""
+        self.out.loc[taken & holder.isin(self.leaving), "fate"] = "defer"
+
     def create(self, mapping: EffectiveMapping) -> None:
         """Create a Lead for an address that is on neither object (R3), unless a twin may be hidden (R40, R45)."""
         links = self.current.drop_duplicates("email_key").set_index("email_key")["lead_id"]
         holder = self.key.map(links).astype("Int64")
-        self.hold(
-            self.open & holder.notna() & holder.ne(self.leads["id"]), "address_taken", "lead " + holder.astype("str")
-        )
+        taken = self.open & holder.notna() & holder.ne(self.leads["id"])
+        self._wait_for(taken, holder)
+        self.hold(taken & self.open, "address_taken", "lead " + holder.astype("str"))
         target = mapping.objects.get(CREATES)
         if mapping.email(CREATES) is None or target is None or not target.createable:
             self.hold(self.open, "object_released", CREATES)

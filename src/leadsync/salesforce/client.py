@@ -112,8 +112,13 @@ class SalesforceClient:
         """Return the id of the user that we write as."""
         return str(self.call("GET", "/services/oauth2/userinfo")["user_id"])
 
+    @property
+    def ahead(self) -> dt.timedelta:
+        """Return how far Salesforce's clock is ahead of ours, as the last `Date` header told it (to the second)."""
+        return self._clock_offset
+
     def now(self) -> dt.datetime:
-        """Return the time on Salesforce's clock (UTC), as the last `Date` header told it."""
+        """Return the time on Salesforce's clock (UTC)."""
         return dt.datetime.now(dt.UTC) + self._clock_offset
 
     def call(

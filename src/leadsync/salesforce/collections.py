@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from leadsync.salesforce.faults import TRANSIENT_CODES
+from leadsync.core import codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +24,10 @@ class Outcome(NamedTuple):
     message: str
     fields: tuple[str, ...]
 
-    @property
-    def transient(self) -> bool:
-        """Say whether the same record may pass in a moment, unchanged (R39)."""
-        return self.status_code in TRANSIENT_CODES
+
+def is_transient(outcome: Outcome) -> bool:
+    """Say whether the same record may pass in a moment, unchanged (R39)."""
+    return not outcome.success and codes.is_transient(codes.from_api(outcome.status_code))
 
 
 def _outcome(element: dict[str, Any]) -> Outcome:
@@ -60,3 +60,4 @@ def update(client: SalesforceClient, sobject: str, records: Sequence[dict[str, A
     """
     body = {"allOrNone": False, "records": [{"attributes": {"type": sobject}, **record} for record in records]}
     return [_outcome(e) for e in client.call("PATCH", "composite/sobjects", body)]
+

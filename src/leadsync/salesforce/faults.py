@@ -10,25 +10,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from leadsync.core import codes
 from leadsync.errors import LeadsyncError, QuotaError, SalesforceRefusedError, SalesforceUnavailableError
 
 if TYPE_CHECKING:
     from requests import Response
-
-TRANSIENT_CODES = frozenset(
-    {
-        "UNABLE_TO_LOCK_ROW",
-        "SERVER_UNAVAILABLE",
-        "API_TEMPORARILY_UNAVAILABLE",
-        "QUERY_TIMEOUT",
-        "UNKNOWN_EXCEPTION",
-        "REQUEST_RUNNING_TOO_LONG",
-        "CONCURRENT_REQUESTS_LIMIT_EXCEEDED",
-        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
-        "PROCESSING_HALTED",
-    }
-)
-"""Codes that the same record may pass with in a moment, unchanged."""
 
 SESSION_CODES = frozenset({"INVALID_SESSION_ID", "INVALID_AUTH_HEADER"})
 LIMIT_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED"})
@@ -64,6 +50,6 @@ def exception_for(status: int, code: str, message: str) -> LeadsyncError:
         return QuotaError(f"{text} The sync goes on by itself when the org's daily API requests allow it.")
     if code in STOP_CODES or code in SESSION_CODES:
         return SalesforceRefusedError(f"{text} Check the connection's user, its connected app and its API permission.")
-    if status >= _SERVER_ERROR or code in TRANSIENT_CODES:
+    if status >= _SERVER_ERROR or codes.is_transient(codes.from_api(code)):
         return SalesforceUnavailableError(f"{text} The task is tried again.")
     return ApiError(status, code, message)

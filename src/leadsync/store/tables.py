@@ -75,8 +75,8 @@ class MappingVersion(Base):
 
     __tablename__ = "sync_mapping"
     version: Mapped[str] = mapped_column(String(64), primary_key=True)
-    files: Mapped[dict[str, str]] = mapped_column(Json)
-    """File name -> its text, as read."""
+    body: Mapped[dict[str, Any]] = mapped_column(Json)
+    """The rows, as `core.mapping.Mapping.to_json` gives them."""
     first_used_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 
@@ -131,7 +131,7 @@ class Link(Base):
     sobject: Mapped[str] = mapped_column(String(80))
     record_id: Mapped[str | None] = mapped_column(String(18))
     state: Mapped[str] = mapped_column(String(20))
-    """`creating`, `unsettled`, `linked`, or closed: `abandoned`, `moved`, `deleted`, `lead_deleted`."""
+    """`creating`, `linked`, or closed: `abandoned`, `moved`."""
     current: Mapped[bool]
     version: Mapped[int] = mapped_column(server_default=text("1"))
     lead_snapshot: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))

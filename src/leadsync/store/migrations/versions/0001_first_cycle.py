@@ -160,7 +160,7 @@ def upgrade() -> None:
     op.create_table(
         "sync_mapping",
         sa.Column("version", sa.String(64), nullable=False),
-        sa.Column("files", JSON, nullable=False),
+        sa.Column("body", JSON, nullable=False),
         sa.Column("first_used_at", MOMENT, nullable=False),
         sa.Column("last_used_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("version", name="pk_sync_mapping"),

@@ -1,0 +1,91 @@
+"""Start, pause and status: "started" is a state of ours, not the DAG's pause switch (R33, R34)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from leadsync.store import engine as engines
+from leadsync.store import state
+from leadsync.store.leads import LeadTable
+from leadsync.store.tables import Cursor, FieldStateRow, HeldError, Link, Pending, Run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from leadsync.settings import Settings
+
+STARTED, PAUSED = "started", "paused"
+RECENT_RUNS = 10
+
+
+def start_now(engine: Engine) -> dict[str, Any]:
+    """Start the periodic sync at once: the cursor stands at the database's own now (R34 b).
+
+    A paused sync goes on from where it was. Starting twice changes nothing.
+    """
+    moment = LeadTable(engine).now()
+    with engine.begin() as connection:
+        already = state.get_control(connection, STARTED)
+        state.put_control(connection, PAUSED, value=False)
+        if not already:
+            state.put_control(connection, STARTED, {"mode": "now", "at": moment.isoformat()})
+            state.set_cursor(connection, state.LEADS, moment)
+        position = state.get_cursor(connection, state.LEADS)
+    return {"started": True, "already": bool(already), "cursor": position.isoformat() if position else None}
+
+
+def pause(engine: Engine) -> dict[str, Any]:
+    """Pause: cycles end green and write nothing until the next start; nothing that happens meanwhile is lost."""
+    with engine.begin() as connection:
+        state.put_control(connection, PAUSED, value=True)
+    return {"paused": True}
+
+
+def why_not(connection: Connection) -> str:
+    """Return why a cycle must not write: `not_started` (R33), `paused`, or "" where it may."""
+    if not state.get_control(connection, STARTED):
+        return "not_started"
+    return "paused" if state.get_control(connection, PAUSED) else ""
+
+
+def status(engine: Engine, settings: Settings) -> dict[str, Any]:
+    """Say how the sync stands, as JSON-ready values.
+
+    Returns:
+        `started`, `paused`, `cursor`, `links`, `pending`, `held` (by code), `released` fields, `runs` (the last ten).
+    """
+    del settings
+    with engines.reading(engine) as view:
+        held = sa.select(HeldError.code, sa.func.count(sa.distinct(HeldError.lead_id)))
+        fields = sa.select(FieldStateRow.__table__).where(FieldStateRow.state != "active")
+        runs = sa.select(Run.__table__).order_by(Run.sequence.desc()).limit(RECENT_RUNS)
+        position = view.execute(sa.select(Cursor.position).where(Cursor.stream == state.LEADS)).scalar_one_or_none()
+        linked = sa.select(sa.func.count()).select_from(Link).where(Link.current, Link.state == "linked")
+        return {
+            "started": bool(state.get_control(view, STARTED)),
+            "paused": bool(state.get_control(view, PAUSED)),
+            "cursor": position.isoformat() if position else None,
+            "links": view.execute(linked).scalar_one(),
+            "pending": view.execute(sa.select(sa.func.count()).select_from(Pending)).scalar_one(),
+            "held": {
+                row[0]: row[1]
+                for row in view.execute(held.where(HeldError.recovered_at.is_(None)).group_by(HeldError.code))
+            },
+            "released": [
+                {"field": row.field, "sobject": row.sobject, "state": row.state, "reason": row.reason}
+                for row in view.execute(fields.order_by(FieldStateRow.field, FieldStateRow.sobject))
+            ],
+            "runs": [
+                {
+                    "run_id": row.run_id,
+                    "state": row.state,
+                    "started_at": row.started_at.isoformat(),
+                    "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+                    "api_calls": row.api_calls,
+                    "counts": row.counts,
+                }
+                for row in view.execute(runs)
+            ],
+        }

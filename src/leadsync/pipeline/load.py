@@ -1,0 +1,370 @@
+"""load: apply the plan to Salesforce, batch by batch (R3, R38, R39).
+
+Each batch is three steps: commit the intents, call Salesforce, commit what became of them together with links,
+snapshots, held errors and the leads dealt with. It may be killed at any line and rerun: the journal knows which actions
+have their outcome, `recover` finds out about the others, and the database refuses a second link for a lead or address.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
+
+from leadsync.core import codes
+from leadsync.core.plan import WRITES
+from leadsync.errors import LostReplyError, SupersededError
+from leadsync.pipeline import recover
+from leadsync.pipeline.planned import Action, read_plan
+from leadsync.salesforce import collections
+from leadsync.salesforce.collections import Outcome, is_transient
+from leadsync.store import engine as engines
+from leadsync.store import held, journal, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from leadsync.pipeline.cycle import Cycle
+
+    _Call = Callable[[list[dict[str, Any]]], list[Outcome]]
+
+log = logging.getLogger(__name__)
+
+QUIET_BATCH = 1000
+"""Actions without a call that are committed together."""
+
+ATTEMPTS = 3
+"""How often a record is sent in one cycle while Salesforce says that it may pass in a moment (locks)."""
+
+PERSISTENT = 3
+"""Runs after which a transient refusal is reported as held."""
+
+RETRY_AFTER = dt.timedelta(minutes=1)
+"""How long a lead waits that could not be written for a passing reason."""
+
+_OUTCOMES = {"skip": "skipped", "hold": "held", "stop": "held"}
+
+
+def run(cycle: Cycle) -> dict[str, Any]:
+    """Give every action of the plan an outcome.
+
+    Raises:
+        SalesforceUnavailableError, QuotaError: Salesforce does not take the rest now; a rerun goes on from here.
+    """
+    with engines.reading(cycle.engine) as view:
+        if state.superseded(view, cycle.run_id):
+            log.warning("A later run has committed; this one writes nothing any more.")
+            return {"superseded": True}
+    plan, loader = read_plan(cycle), _Loader(cycle)
+    recovered = recover.own(cycle)
+    loader.conclude_recovered([a for a in plan if a.lead_id in recovered.arrived])
+    with engines.reading(cycle.engine) as view:
+        finished = journal.finished(view, cycle.run_id)
+        concluded = state.concluded(view, cycle.run_id, {a.lead_id: a.row_hash for a in plan})
+    todo = [a for a in plan if a.action_id not in finished and a.lead_id not in concluded]
+    todo = loader.postpone(todo, recovered.overtaken, "edited_meanwhile")
+    todo = loader.postpone(todo, recovered.open, "unsettled", journal.LEASE)
+
+    for batch in _batches([a for a in todo if a.kind not in WRITES], QUIET_BATCH):
+        loader.keep(batch)
+    writing = sorted((a for a in todo if a.kind in WRITES), key=lambda a: (a.kind == "create", a.sobject))
+    for (creates, sobject), actions in groupby(writing, key=lambda a: (a.kind == "create", a.sobject)):
+        for batch in _batches(list(actions), collections.MAX_RECORDS):
+            if creates:
+                loader.create(sobject, batch)
+            else:
+                loader.update(sobject, batch)
+    return cycle.done("load", loader.counts)
+
+
+def _batches(actions: Sequence[Action], size: int) -> Iterator[list[Action]]:
+    for start in range(0, len(actions), size):
+        yield list(actions[start : start + size])
+
+
+class _Loader:
+    """The effects of one load, with their counts."""
+
+    def __init__(self, cycle: Cycle) -> None:
+        self._cycle = cycle
+        self._version = cycle.mapping.version
+        self.counts = dict.fromkeys(("created", "updated", "linked", "held", "skipped", "refused", "postponed"), 0)
+
+    # -- without a call ------------------------------------------------------------------------------------------------
+
+    def keep(self, batch: list[Action]) -> None:
+        """Commit what needs no call: links, unchanged pairs, holds, skips, deferrals."""
+        with self._cycle.engine.begin() as connection:
+            batch = self._current(connection, batch)
+            deferred = [a for a in batch if a.kind == "defer"]
+            self._postpone(connection, deferred, "unsettled")
+            paired = self._pair(connection, [a for a in batch if a.kind in ("link", "keep")])
+            self._agree(connection, paired)
+            links = [(a, link_id) for a, link_id in paired if a.kind == "link"]
+            journal.write_history(connection, [self._entry(a, link_id) | {"side": "none"} for a, link_id in links])
+            rest = [a for a in batch if a.kind in ("hold", "skip")]
+            self._conclude(connection, [*(a for a, _ in paired), *rest])
+        self.counts["linked"] += len(links)
+        self.counts["held"] += sum(a.kind == "hold" for a in batch)
+        self.counts["skipped"] += sum(a.kind == "skip" for a in batch)
+
+    def postpone(
+        self, actions: list[Action], lead_ids: set[int], reason: str, wait: dt.timedelta = dt.timedelta(0)
+    ) -> list[Action]:
+        """Leave leads to a later cycle; return the other actions."""
+        if left := [a for a in actions if a.lead_id in lead_ids]:
+            with self._cycle.engine.begin() as connection:
+                self._postpone(connection, left, reason, wait)
+        return [a for a in actions if a.lead_id not in lead_ids]
+
+    def conclude_recovered(self, arrived: list[Action]) -> None:
+        """Conclude the actions whose requests turned out to have arrived."""
+        if arrived:
+            with self._cycle.engine.begin() as connection:
+                self._conclude(connection, arrived)
+        self.counts["created"] += sum(a.kind == "create" for a in arrived)
+        self.counts["updated"] += sum(a.kind != "create" for a in arrived)
+
+    # -- updates -------------------------------------------------------------------------------------------------------
+
+    def update(self, sobject: str, batch: list[Action]) -> None:
+        """Send the changes of up to 200 linked records."""
+        client = self._cycle.salesforce
+        with self._cycle.engine.begin() as connection:
+            paired = self._pair(connection, self._current(connection, batch))
+            sent = self._intend(connection, paired)
+        if not sent:
+            return
+        records = {a.lead_id: {"Id": a.record_id, **a.record} for a, _ in sent}
+        outcomes = self._send(records, lambda some: collections.update(client, sobject, some))
+        with self._cycle.engine.begin() as connection:
+            done = [(a, link_id) for a, link_id in sent if outcomes[a.lead_id].success]
+            journal.update_links(
+                connection, [_link_row(a, link_id) | {"email_key": a.email_key} for a, link_id in done]
+            )
+            self._settle(connection, [a for a, _ in sent], outcomes)
+        self.counts["updated"] += len(done)
+
+    # -- creates -------------------------------------------------------------------------------------------------------
+
+    def create(self, sobject: str, batch: list[Action]) -> None:
+        """Create up to 200 records, each exactly once."""
+        client = self._cycle.salesforce
+        with self._cycle.engine.begin() as connection:
+            opened = journal.open_links(connection, [self._creating(a) for a in batch])
+            self._postpone(connection, [a for a in batch if a.lead_id not in opened], "address_in_use")
+            sent = self._intend(connection, [(a, opened[a.lead_id]) for a in batch if a.lead_id in opened])
+        if not sent:
+            return
+        records = {a.lead_id: a.record for a, _ in sent}
+        try:
+            outcomes = self._send(records, lambda some: collections.insert(client, sobject, some))
+        except LostReplyError as error:
+            log.warning("%s Looking for what has arrived.", error)
+            self._after_lost_reply([a for a, _ in sent])
+            return
+        with self._cycle.engine.begin() as connection:
+            done = [(a, link_id) for a, link_id in sent if outcomes[a.lead_id].success]
+            created = [
+                _link_row(a, link_id) | {"record_id": outcomes[a.lead_id].record_id, "state": "linked"}
+                for a, link_id in done
+            ]
+            journal.update_links(connection, created)
+            none = [link_id for a, link_id in sent if not outcomes[a.lead_id].success]
+            journal.close_links(connection, none, "abandoned")
+            self._settle(connection, [a for a, _ in sent], outcomes)
+        self.counts["created"] += len(done)
+
+    def _after_lost_reply(self, sent: list[Action]) -> None:
+        found = recover.after_lost_reply(self._cycle, {a.lead_id for a in sent})
+        arrived = [a for a in sent if a.lead_id in found.arrived]
+        with self._cycle.engine.begin() as connection:
+            self._conclude(connection, arrived)
+            self._postpone(connection, [a for a in sent if a.lead_id in found.open], "unsettled", journal.LEASE)
+            self._postpone(connection, [a for a in sent if a.lead_id in found.lost], "lost")
+        self.counts["created"] += len(arrived)
+
+    def _creating(self, action: Action) -> dict[str, Any]:
+        return {
+            "lead_id": action.lead_id,
+            "email_key": action.email_key,
+            "sent_email": action.sent_email,
+            "sobject": action.sobject,
+            "record_id": None,
+            "state": "creating",
+            "owner_run": self._cycle.run_id,
+            "requested_at": self._cycle.salesforce.now(),
+        }
+
+    # -- shared --------------------------------------------------------------------------------------------------------
+
+    def _current(self, connection: Connection, batch: list[Action]) -> list[Action]:
+        """Return the actions that still rest on what they were decided on; leave the others to the next cycle."""
+        if state.superseded(connection, self._cycle.run_id):
+            raise SupersededError("A later run has committed while this one was writing; it writes nothing any more.")
+        versions = journal.versions(connection, [a.link_id for a in batch if a.link_id is not None])
+        stale = [a for a in batch if a.link_id is not None and versions.get(a.link_id) != a.link_version]
+        self._postpone(connection, stale, "link_changed")
+        gone = {a.lead_id for a in stale}
+        return [a for a in batch if a.lead_id not in gone]
+
+    def _pair(self, connection: Connection, batch: list[Action]) -> list[tuple[Action, int]]:
+        """Give every action its link: the one it has, or a new one; a link that another lead holds is left alone."""
+        ending = [link_id for a in batch for link_id in (a.closes, a.takes) if link_id is not None]
+        journal.close_links(connection, ending, "moved")
+        returning = [a for a in batch if a.link_id is not None and (a.closes is not None or a.takes is not None)]
+        rows = [{"link_id": a.link_id, "current": True, "state": "linked"} for a in returning]
+        journal.update_links(connection, rows)
+        new = [a for a in batch if a.link_id is None]
+        opened = journal.open_links(
+            connection,
+            [
+                {
+                    "lead_id": a.lead_id,
+                    "email_key": a.email_key,
+                    "sobject": a.sobject,
+                    "record_id": a.record_id,
+                    "state": "linked",
+                    "lead_snapshot": "{}",
+                    "record_snapshot": "{}",
+                }
+                for a in new
+            ],
+        )
+        self._postpone(connection, [a for a in new if a.lead_id not in opened], "record_in_use")
+        links = [(a, a.link_id if a.link_id is not None else opened.get(a.lead_id)) for a in batch]
+        return [(a, link_id) for a, link_id in links if link_id is not None]
+
+    def _agree(self, connection: Connection, pairs: list[tuple[Action, int]]) -> None:
+        """Keep the snapshots, and the lead's new address where it is the link's now (a held one is not)."""
+        journal.update_links(connection, [_link_row(a, link_id) for a, link_id in pairs])
+        journal.update_links(
+            connection,
+            [
+                {"link_id": link_id, "email_key": a.email_key}
+                for a, link_id in pairs
+                if a.kind != "stop" and a.email_key
+            ],
+        )
+
+    def _entry(self, action: Action, link_id: int) -> dict[str, Any]:
+        return {
+            "run_id": self._cycle.run_id,
+            "action_id": action.action_id,
+            "lead_id": action.lead_id,
+            "link_id": link_id,
+            "kind": action.kind,
+            "sobject": action.sobject,
+            "record_id": action.record_id,
+            "changes": action.changes,
+        }
+
+    def _intend(self, connection: Connection, batch: list[tuple[Action, int]]) -> list[tuple[Action, int]]:
+        """Write the intents; return what may be sent: one unresolved intent a lead, never overwritten."""
+        stamp = {"requested_at": self._cycle.salesforce.now()}
+        accepted = journal.write_intents(connection, [self._entry(a, link_id) | stamp for a, link_id in batch])
+        self._postpone(connection, [a for a, _ in batch if a.lead_id not in accepted], "unsettled", journal.LEASE)
+        return [(a, link_id) for a, link_id in batch if a.lead_id in accepted]
+
+    def _send(self, records: dict[int, dict[str, Any]], call: _Call) -> dict[int, Outcome]:
+        """Send records by lead id; those that may pass in a moment are sent again, alone, with a growing pause."""
+        outcomes: dict[int, Outcome] = {}
+
+        def send_waiting() -> list[int]:
+            waiting = [i for i in records if i not in outcomes or is_transient(outcomes[i])]
+            outcomes.update(zip(waiting, call([records[i] for i in waiting]), strict=True))
+            return [i for i in waiting if is_transient(outcomes[i])]
+
+        Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential_jitter(initial=1, jitter=0.5),
+            retry=retry_if_result(bool),
+            retry_error_callback=lambda _: None,
+        )(send_waiting)
+        return outcomes
+
+    def _settle(self, connection: Connection, sent: list[Action], outcomes: dict[int, Outcome]) -> None:
+        """Settle the intents, conclude the leads, hold what Salesforce refused, and postpone what may yet pass."""
+        later = [a for a in sent if is_transient(outcomes[a.lead_id])]
+        refused = [a for a in sent if not outcomes[a.lead_id].success and a not in later]
+        marks = {a.lead_id: "deferred" for a in later} | {a.lead_id: "refused" for a in refused}
+        settled = [
+            {
+                "lead_id": a.lead_id,
+                "state": marks.get(a.lead_id, "done"),
+                "record_id": outcomes[a.lead_id].record_id,
+                "api_message": outcomes[a.lead_id].message or None,
+            }
+            for a in sent
+        ]
+        journal.settle(connection, settled)
+        errors = {a.lead_id: _refusal(a, outcomes[a.lead_id]) for a in refused}
+        self._conclude(connection, [a for a in sent if a not in later], errors)
+        self._postpone(connection, later, "transient", RETRY_AFTER)
+        attempts = state.attempts(connection, [a.lead_id for a in later])
+        for action in later:
+            if attempts[action.lead_id] >= PERSISTENT:
+                error = _refusal(action, outcomes[action.lead_id])
+                held.replace(connection, self._cycle.run_id, [action.lead_id], [*action.errors, error])
+        self.counts["refused"] += len(refused)
+
+    def _conclude(
+        self, connection: Connection, done: list[Action], refusals: dict[int, dict[str, Any]] | None = None
+    ) -> None:
+        """Remember that these leads are dealt with in this version, and all that is wrong with them."""
+        refusals = refusals or {}
+        rows = [
+            {
+                "lead_id": a.lead_id,
+                "row_hash": a.row_hash,
+                "mapping_version": self._version,
+                "outcome": "held" if a.lead_id in refusals else _OUTCOMES.get(a.kind, "linked"),
+                "email_key": a.email_key,
+                "run_id": self._cycle.run_id,
+            }
+            for a in done
+        ]
+        state.keep_seen(connection, rows)
+        lead_ids = [a.lead_id for a in done]
+        state.settle_pending(connection, lead_ids)
+        errors = [error for a in done for error in a.errors] + list(refusals.values())
+        held.replace(connection, self._cycle.run_id, lead_ids, errors)
+
+    def _postpone(
+        self, connection: Connection, batch: list[Action], reason: str, wait: dt.timedelta = dt.timedelta(0)
+    ) -> None:
+        moment = self._cycle.salesforce.now() + wait if batch else None
+        state.postpone(connection, self._cycle.run_id, {a.lead_id: (reason, moment) for a in batch if moment})
+        self.counts["postponed"] += len(batch)
+
+
+def _link_row(action: Action, link_id: int) -> dict[str, Any]:
+    return {
+        "link_id": link_id,
+        "lead_snapshot": action.lead_snapshot,
+        "record_snapshot": action.record_snapshot,
+        "record_edited_at": action.edited_at,
+        "synced_at": state.now(),
+    }
+
+
+def _refusal(action: Action, outcome: Outcome) -> dict[str, Any]:
+    """Return Salesforce's refusal as a held error, with the field and value that it names (R37, R38)."""
+    code = codes.from_api(outcome.status_code)
+    named = next((c for c in action.changes if c["api_name"] in outcome.fields), {})
+    return {
+        "lead_id": action.lead_id,
+        "field": named.get("field", ""),
+        "code": code,
+        "rule": codes.CODES[code].rule,
+        "sobject": action.sobject,
+        "api_name": named.get("api_name") or ", ".join(outcome.fields) or None,
+        "record_id": action.record_id,
+        "value": named.get("new"),
+        "api_message": f"{outcome.status_code}: {outcome.message}",
+    }

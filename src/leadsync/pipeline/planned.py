@@ -1,0 +1,64 @@
+"""The staged plan, read as one object per lead: what `load` carries out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import pandas as pd
+
+    from leadsync.pipeline.cycle import Cycle
+
+
+@dataclass(frozen=True)
+class Action:
+    """One lead's turn; the fields are those of `core.plan.Plan.actions`."""
+
+    action_id: str
+    lead_id: int
+    kind: str
+    sobject: str | None
+    record_id: str | None
+    link_id: int | None
+    link_version: int | None
+    closes: int | None
+    takes: int | None
+    email_key: str | None
+    sent_email: str | None
+    row_hash: str
+    lead_snapshot: str
+    record_snapshot: str
+    edited_at: dt.datetime | None
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    """field, api_name, old, new, lead_value, rule; text."""
+    record: dict[str, Any] = field(default_factory=dict)
+    """API name -> value as JSON carries it: null clears, a check box is a boolean, the rest is text."""
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read_plan(cycle: Cycle) -> list[Action]:
+    """Return the staged plan's actions in the order of the leads."""
+    staging = cycle.staging
+    plan = staging.read_json("extract")["plan"]
+    actions, changes, errors = (_rows(staging.read_frame(name)) for name in ("actions", "changes", "errors"))
+    by_lead = {
+        row["lead_id"]: Action(action_id=f"{plan}:{row['lead_id']}:{row['kind']}", **row)
+        for row in sorted(actions, key=lambda row: row["lead_id"])
+    }
+    for change in changes:
+        action = by_lead[change.pop("lead_id")]
+        boolean = change.pop("sf_type") == "boolean"
+        action.changes.append(change)
+        action.record[change["api_name"]] = change["new"] == "true" if boolean else change["new"]
+    for error in errors:
+        by_lead[error["lead_id"]].errors.append(error)
+    return list(by_lead.values())
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows with None for NA and plain Python values."""
+    columns = {name: frame[name].astype("object").where(frame[name].notna(), None).tolist() for name in frame}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

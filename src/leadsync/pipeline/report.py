@@ -1,0 +1,118 @@
+"""report: tell people, commit the cursor, close the run (R36-R38).
+
+Runs whatever happened before it. It commits first and fails afterwards: a red run has lost nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from leadsync.errors import RefusedRecordsError
+from leadsync.pipeline import mails
+from leadsync.report.digest import DigestItem, digest, fingerprint
+from leadsync.report.stop import Stop
+from leadsync.store import engine as engines
+from leadsync.store import held, state
+from leadsync.store.leads import LeadTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leadsync.pipeline.cycle import Cycle
+
+log = logging.getLogger(__name__)
+
+
+def run(cycle: Cycle, failed: Sequence[str] = ()) -> dict[str, Any]:
+    """Send the digest, move the cursor, close the run; `failed` are the stages that failed before.
+
+    Raises:
+        RefusedRecordsError: Salesforce refused records in this run that it had not refused before.
+    """
+    with engines.reading(cycle.engine) as view:
+        superseded = state.superseded(view, cycle.run_id)
+    if superseded:
+        log.warning("A later run has committed; this one moves no cursor and mails nothing.")
+        return {"superseded": True}
+    told = _tell(cycle)
+    mailed = mails.flush(cycle)
+    mails.stop_over(cycle, Stop.NO_EMAIL_MAPPING)
+    if not failed:
+        mails.stop_over(cycle, Stop.CREDENTIALS)
+    with cycle.engine.begin() as connection:
+        moved = not failed and _commit(cycle, connection)
+        refused = held.newly_refused(connection, cycle.run_id)
+        state.finish_run(connection, cycle.run_id, "committed" if moved else "failed")
+    cycle.staging.drop_older_than(cycle.settings.staging_days, now=state.now().timestamp())
+    counts = cycle.done("report", {**told, "mails": mailed, "cursor_moved": moved, "newly_refused": refused})
+    if refused:
+        raise RefusedRecordsError(
+            f"Salesforce newly refused {refused} records; everything else is committed. "
+            "`leadsync errors` lists them with a remedy each; they are tried again when their leads are edited."
+        )
+    return counts
+
+
+def _commit(cycle: Cycle, connection: Any) -> bool:
+    """Move the cursor once every extracted lead is accounted for; say whether it stands there."""
+    staged = cycle.staging.read_json("extract")
+    if left := state.unaccounted(connection, cycle.run_id, staged["lead_ids"]):
+        log.error("The cursor stays: %d leads have no outcome, the first %s. Rerun `load`.", len(left), min(left))
+        return False
+    expected, position = (dt.datetime.fromisoformat(staged[name]) for name in ("cursor_from", "cursor_to"))
+    return state.advance_cursor(connection, state.LEADS, expected=expected, position=position, run_id=cycle.run_id)
+
+
+def _tell(cycle: Cycle) -> dict[str, int]:
+    """Write the digest into the outbox where something is new, changed or recovered."""
+    counts = {"new": 0, "changed": 0, "recovered": 0}
+    with cycle.engine.begin() as connection:
+        rows = [(row, change) for row in held.to_tell(connection) if (change := _change(row))]
+        if not rows:
+            return counts
+        labels = {f.field: f.label for f in cycle.mapping.fields}
+        emails = _emails(cycle, sorted({row.lead_id for row, _ in rows}))
+        items = [_item(row, change, labels, emails) for row, change in rows]
+        if mail := digest(items, cycle.settings, f"{cycle.run_id}:{state.now().isoformat()}"):
+            held.put_mail(connection, cycle.run_id, asdict(mail))
+        held.told(
+            connection,
+            [(r.lead_id, r.field, r.code, None if change == "recovered" else fingerprint(r)) for r, change in rows],
+        )
+    for _, change in rows:
+        counts[change] += 1
+    return counts
+
+
+def _change(row: Any) -> str:
+    """Say what a person has not been told of yet: `new`, `changed`, `recovered`, or ""."""
+    if row.recovered_at is not None:
+        return "recovered"
+    if row.mailed is None:
+        return "new"
+    return "" if row.mailed == fingerprint(row) else "changed"
+
+
+def _emails(cycle: Cycle, lead_ids: Sequence[int]) -> dict[int, str]:
+    return {row[0]: row[2] for row in LeadTable(cycle.engine).by_ids(lead_ids, ["email"])}
+
+
+def _item(row: Any, change: Any, labels: dict[str, str], emails: dict[int, str]) -> DigestItem:
+    return DigestItem(
+        lead_id=row.lead_id,
+        field=row.field,
+        code=row.code,
+        rule=row.rule,
+        first_seen=row.first_seen,
+        change=change,
+        label=labels.get(row.field, row.field),
+        email=emails.get(row.lead_id),
+        value=row.value,
+        detail=row.detail,
+        api_message=row.api_message,
+        sobject=row.sobject,
+        api_name=row.api_name,
+    )

@@ -1,0 +1,117 @@
+"""Held records (`sync_error`): what is wrong with each lead, since when, and whether a person was told (R36-R39)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from leadsync.store.state import chunks, now, upsert
+from leadsync.store.tables import HeldError, Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+_KEY = ("lead_id", "field", "code")
+
+
+def replace(
+    connection: Connection, run_id: str, lead_ids: Collection[int], errors: Sequence[Mapping[str, Any]]
+) -> None:
+    """Let `errors` be all that is wrong with these leads: what stands stays, what is new opens, the rest recovers.
+
+    Args:
+        connection: the transaction.
+        run_id: the run that looked.
+        lead_ids: the leads that were looked at.
+        errors: `lead_id`, `field`, `code`, `rule`, and any further column of `sync_error`.
+    """
+    moment = now()
+    wrong = {tuple(error[name] for name in _KEY): error for error in errors}
+    known: dict[tuple[Any, ...], Any] = {}
+    for ids in chunks(lead_ids):
+        query = sa.select(HeldError.__table__).where(HeldError.lead_id.in_(ids))
+        known.update({(row.lead_id, row.field, row.code): row for row in connection.execute(query)})
+    recovered = [key for key, row in known.items() if key not in wrong and row.recovered_at is None]
+    for lead_id, field, code in recovered:
+        connection.execute(
+            sa.update(HeldError)
+            .where(HeldError.lead_id == lead_id, HeldError.field == field, HeldError.code == code)
+            .values(recovered_at=moment, recovered_run=run_id)
+        )
+    blank = dict.fromkeys(("sobject", "api_name", "record_id", "value", "detail", "api_message"))
+    rows = []
+    for key, error in wrong.items():
+        before = known.get(key)
+        standing = before is not None and before.recovered_at is None
+        rows.append(
+            {
+                **blank,
+                **error,
+                "first_seen": before.first_seen if standing else moment,
+                "first_run": before.first_run if standing else run_id,
+                "mailed": before.mailed if standing else None,
+                "last_seen": moment,
+                "last_run": run_id,
+                "recovered_at": None,
+                "recovered_run": None,
+            }
+        )
+    for some in chunks(rows):
+        upsert(connection, HeldError, some)
+
+
+def to_tell(connection: Connection) -> list[Any]:
+    """Return the errors that a mail may have to tell of: every open one, and those that recovered after being told."""
+    query = sa.select(HeldError.__table__).where(
+        HeldError.recovered_at.is_(None) | (HeldError.recovered_at.is_not(None) & HeldError.mailed.is_not(None))
+    )
+    return list(connection.execute(query.order_by(HeldError.code, HeldError.lead_id, HeldError.field)))
+
+
+def told(connection: Connection, marks: Sequence[tuple[int, str, str, str | None]]) -> None:
+    """Remember what was told: lead id, field, code, and the fingerprint (None for a recovery: nothing is open)."""
+    if marks:
+        statement = (
+            sa.update(HeldError)
+            .where(
+                HeldError.lead_id == sa.bindparam("b_lead"),
+                HeldError.field == sa.bindparam("b_field"),
+                HeldError.code == sa.bindparam("b_code"),
+            )
+            .values(mailed=sa.bindparam("b_mailed"))
+        )
+        names = ("b_lead", "b_field", "b_code", "b_mailed")
+        connection.execute(statement, [dict(zip(names, mark, strict=True)) for mark in marks])
+
+
+def newly_refused(connection: Connection, run_id: str) -> int:
+    """Count the errors that Salesforce itself raised for the first time in this run: they turn the run red."""
+    query = sa.select(sa.func.count()).where(
+        HeldError.first_run == run_id, HeldError.code.like("api\\_%", escape="\\"), HeldError.recovered_at.is_(None)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+# -- outbox ------------------------------------------------------------------------------------------------------------
+
+
+def put_mail(connection: Connection, run_id: str, mail: Mapping[str, Any]) -> bool:
+    """Put a mail (`mail_id`, `subject`, `html`, `recipients`) into the outbox; False where it is there already."""
+    if connection.execute(sa.select(Outbox.mail_id).where(Outbox.mail_id == mail["mail_id"])).first():
+        return False
+    connection.execute(sa.insert(Outbox).values(**mail, run_id=run_id, created_at=now()))
+    return True
+
+
+def unsent(connection: Connection) -> list[Any]:
+    """Return the mails that are not known to have been sent, oldest first."""
+    query = sa.select(Outbox.__table__).where(Outbox.sent_at.is_(None)).order_by(Outbox.created_at)
+    return list(connection.execute(query))
+
+
+def mark_sent(connection: Connection, mail_id: str) -> None:
+    """Remember that a mail was handed to the mail server."""
+    connection.execute(sa.update(Outbox).where(Outbox.mail_id == mail_id).values(sent_at=now()))

@@ -1,0 +1,180 @@
+"""The write-ahead log and the links it creates (ARCHITECTURE: Exactly one record per lead).
+
+An intent is committed before its request is sent, and settled in the transaction that keeps the request's result. A
+create's link is committed with its intent: the database itself refuses a second one for the same lead or address.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from leadsync.store.state import chunks, now
+from leadsync.store.tables import Journal, Link
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+LEASE = dt.timedelta(minutes=11)
+"""How long a request may still arrive: Salesforce works on a call for at most ten minutes."""
+
+LINK_COLUMNS = (
+    Link.id.label("link_id"),
+    Link.lead_id,
+    Link.email_key,
+    Link.sobject,
+    Link.record_id,
+    Link.state,
+    Link.current,
+    Link.version,
+    Link.lead_snapshot,
+    Link.record_snapshot,
+    Link.record_edited_at,
+)
+
+
+# -- links -------------------------------------------------------------------------------------------------------------
+
+
+def links(
+    connection: Connection,
+    *,
+    lead_ids: Collection[int] = (),
+    email_keys: Collection[str] = (),
+    record_ids: Collection[str] = (),
+) -> list[dict[str, Any]]:
+    """Return the links that these leads ever had, and the current ones of these addresses and records, each once."""
+    wanted: list[tuple[Any, Collection[Any], bool]] = [
+        (Link.lead_id, lead_ids, False),
+        (Link.email_key, email_keys, True),
+        (Link.record_id, record_ids, True),
+    ]
+    found: dict[int, dict[str, Any]] = {}
+    for column, values, current_only in wanted:
+        for some in chunks(values):
+            query = sa.select(*LINK_COLUMNS).where(column.in_(some))
+            for row in connection.execute(query.where(Link.current) if current_only else query).mappings():
+                found[row["link_id"]] = dict(row)
+    return [found[link_id] for link_id in sorted(found)]
+
+
+def versions(connection: Connection, link_ids: Collection[int]) -> dict[int, int]:
+    """Return the version of each link as it stands, and lock the rows where the database can."""
+    rows: dict[int, int] = {}
+    for ids in chunks(link_ids):
+        query = sa.select(Link.id, Link.version).where(Link.id.in_(ids)).with_for_update()
+        rows.update({row[0]: row[1] for row in connection.execute(query)})
+    return rows
+
+
+def open_links(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """Insert links as current; return lead id -> link id of those that the database accepted.
+
+    A lead, an address or a record that is current in another link is refused by a unique index: no error, no row.
+    """
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(Link).on_conflict_do_nothing().returning(Link.lead_id, Link.id)
+    accepted: dict[int, int] = {}
+    for some in chunks(rows, 200):
+        stamped = [{"current": True, "created_at": now(), "version": 1, **row} for row in some]
+        accepted.update({row[0]: row[1] for row in connection.execute(insert, stamped)})
+    return accepted
+
+
+def close_links(connection: Connection, link_ids: Collection[int], state: str) -> None:
+    """End links: `moved` to another record, or `abandoned` because nothing was created."""
+    for ids in chunks(link_ids):
+        connection.execute(
+            sa.update(Link)
+            .where(Link.id.in_(ids), Link.current)
+            .values(current=False, state=state, version=Link.version + 1)
+        )
+
+
+def update_links(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set the given columns of links, each row keyed by `link_id`; every row has the same columns."""
+    if not rows:
+        return
+    columns = [name for name in rows[0] if name != "link_id"]
+    statement = (
+        sa.update(Link)
+        .where(Link.id == sa.bindparam("b_link_id"))
+        .values(version=Link.version + 1, **{name: sa.bindparam(f"b_{name}") for name in columns})
+    )
+    connection.execute(statement, [{f"b_{name}": value for name, value in row.items()} for row in rows])
+
+
+# -- intents and history -----------------------------------------------------------------------------------------------
+
+
+def write_intents(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Write intents; return the leads whose intent was accepted (one unresolved intent a lead, never overwritten)."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(Journal).on_conflict_do_nothing().returning(Journal.lead_id)
+    accepted: set[int] = set()
+    for some in chunks(rows, 200):
+        stamped = [{"state": "intent", "side": "salesforce", "written_at": now(), **row} for row in some]
+        accepted.update(connection.execute(insert, stamped).scalars())
+    return accepted
+
+
+def write_history(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what needed no request, such as a link that moved: done at once."""
+    if rows:
+        stamped = [{"state": "done", "written_at": now(), "settled_at": now(), **row} for row in rows]
+        connection.execute(sa.insert(Journal), stamped)
+
+
+def settle(connection: Connection, outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """Settle intents: `lead_id`, `state` (`done`, `refused`, `deferred`, `lost`), `record_id`, `api_message`."""
+    if not outcomes:
+        return
+    statement = (
+        sa.update(Journal)
+        .where(Journal.lead_id == sa.bindparam("b_lead_id"), Journal.state == "intent")
+        .values(
+            state=sa.bindparam("b_state"),
+            record_id=sa.func.coalesce(sa.bindparam("b_record_id"), Journal.record_id),
+            api_message=sa.bindparam("b_api_message"),
+            settled_at=now(),
+        )
+    )
+    rows = [{"record_id": None, "api_message": None, **outcome} for outcome in outcomes]
+    connection.execute(statement, [{f"b_{name}": value for name, value in row.items()} for row in rows])
+
+
+def unresolved(connection: Connection) -> list[dict[str, Any]]:
+    """Return every intent whose outcome is unknown, with the key that a create sent."""
+    query = (
+        sa.select(
+            Journal.run_id,
+            Journal.lead_id,
+            Journal.link_id,
+            Journal.kind,
+            Journal.sobject,
+            Journal.record_id,
+            Journal.changes,
+            Journal.requested_at,
+            Link.sent_email,
+            Link.email_key,
+            Link.lead_snapshot,
+            Link.record_snapshot,
+        )
+        .join(Link, Link.id == Journal.link_id, isouter=True)
+        .where(Journal.state == "intent")
+        .order_by(Journal.id)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def finished(connection: Connection, run_id: str) -> set[str]:
+    """Return the action ids of a run that have their outcome: a rerun does not send them again."""
+    query = sa.select(Journal.action_id).where(
+        Journal.run_id == run_id, Journal.state.in_(["done", "refused", "deferred"])
+    )
+    return set(connection.execute(query).scalars())
