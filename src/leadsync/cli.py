@@ -162,16 +162,16 @@ def check(as_json: Json = False) -> None:
     settings = _settings()
     parsed, problems = mappings.parse(mappings.read_folder(settings.mappings_dir))
     fields = len(parsed.rows) if parsed else 0
-    answer = {"fields": fields, "email_mapped": bool(parsed and parsed.email_mapped)}
     language = str(settings.language)
     lines = [_problem_line(problem, language) for problem in problems]
     if parsed and not parsed.email_mapped:
         lines.append("the e-mail address is not mapped: every sync is skipped (R24)")
-    answer["problems"] = [
+    told = [
         {key: getattr(each, key) for key in ("code", "rule", "file", "line", "column")}
         | {"message": each.message(language), "remedy": each.remedy(language)}
         for each in problems
     ]
+    answer = {"fields": fields, "email_mapped": bool(parsed and parsed.email_mapped), "problems": told}
     _print(answer, as_json, "\n".join(lines) or f"{fields} fields, no problem found")
     if lines:
         raise typer.Exit(PROBLEMS)

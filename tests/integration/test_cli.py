@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner, Result
 
 from leadsync.cli import app
+from leadsync.core.mapping import parse
 from leadsync.store import engine as engines
 from leadsync.store import held, migrate, state
 from leadsync.store.tables import Run
@@ -48,11 +49,18 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
 def holding(store: Engine) -> Engine:
     """Return a store in which four errors are open and one has recovered."""
     with store.begin() as connection:
-        state.keep_mapping(connection, "v1", {"default.csv": MAPPING})
+        state.keep_mapping(connection, "v1", parsed({"default.csv": MAPPING.encode()}))
         gone = {"lead_id": 7, "field": "title", "code": "too_long", "rule": "R18", "detail": "max 128"}
         held.replace(connection, "run-0", [7], [gone])
         held.replace(connection, "run-1", [7, 8, 9], ERRORS)
     return store
+
+
+def parsed(files: dict[str, bytes]) -> dict[str, Any]:
+    """Return a mapping as it is kept."""
+    mapping, problems = parse(files)
+    assert mapping is not None, problems
+    return mapping.to_json()
 
 
 def leadsync(*arguments: str) -> Result:

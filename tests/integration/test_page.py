@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from leadsync.core.mapping import parse
 from leadsync.pipeline import control
 from leadsync.store import engine as engines
 from leadsync.store import held, migrate, state
@@ -66,10 +67,12 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     migrate.create_leads_table(engine)
     migrate.upgrade(engine)
     control.start_now(engine)
+    mapping, _ = parse({"default.csv": MAPPING.encode()})
+    assert mapping is not None
     missing = {"field": "company", "code": "required_missing", "rule": "R19", "sobject": "Lead"}
     refused = {"lead_id": 9, "field": "", "code": "api_other", "rule": "R37", "value": "secret@example.jp"}
     with engine.begin() as connection:
-        state.keep_mapping(connection, "v1", {"default.csv": MAPPING})
+        state.keep_mapping(connection, "v1", mapping.to_json())
         state.begin_run(connection, "manual__1", "v1")
         state.add_counts(connection, "manual__1", "load", {"created": 41, "updated": 0}, api_calls=3)
         held.replace(

@@ -143,9 +143,16 @@ def test_a_flood_of_causes_is_cut_per_mail():
     assert mail.html.count(">60件 ") == 6
 
 
-def test_the_same_run_has_the_same_mail_id():
-    """A mail that must be sent again is known to be the same one."""
-    assert mail_of(BAD_DATE).mail_id == mail_of(replace(BAD_DATE, value="6/1")).mail_id
+def test_the_same_news_of_a_run_has_one_mail_id():
+    """A mail that is written or sent again is known to be the same one, in whatever order the rows come."""
+    other = replace(BAD_DATE, lead_id=1)
+    assert mail_of(BAD_DATE, other).mail_id == mail_of(other, BAD_DATE).mail_id
+
+
+@pytest.mark.parametrize("later", [{"value": "6/1"}, {"change": "recovered"}, {"lead_id": 1}, {"field": "x"}])
+def test_other_news_of_a_run_is_another_mail(later: dict):
+    """A report that is rerun after more has happened does not lose what is new."""
+    assert mail_of(replace(BAD_DATE, **later)).mail_id != mail_of(BAD_DATE).mail_id
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -63,7 +63,7 @@ class Mail:
     """A mail that is ready to be stored in the outbox and sent."""
 
     mail_id: str
-    """Stable for a run and a kind: sent at least once, and known when twice."""
+    """The same for the same news of the same run: sent at least once, and known when twice."""
     subject: str
     html: str
     recipients: list[str]
@@ -107,9 +107,9 @@ def fingerprint(error: Told) -> str:
     return hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
 
 
-def mail_id(run_id: str, kind: str) -> str:
-    """Return the stable id of one kind of mail of one run."""
-    return f"{kind}-{hashlib.sha256(run_id.encode()).hexdigest()[:32]}"
+def mail_id(kind: str, *said: str) -> str:
+    """Return the stable id of a mail: the same for the same kind and words."""
+    return f"{kind}-{hashlib.sha256('\x1f'.join(said).encode()).hexdigest()[:32]}"
 
 
 def digest(items: Sequence[DigestItem], settings: Settings, run_id: str) -> Mail | None:
@@ -133,7 +133,8 @@ def digest(items: Sequence[DigestItem], settings: Settings, run_id: str) -> Mail
         run_id=run_id,
     )
     subject = words["subject" if bad else "subject_recovered"].format(parts=parts)
-    return Mail(mail_id(run_id, "digest"), subject, html, settings.recipients)
+    news = (f"{item.lead_id}:{item.field}:{item.change}:{fingerprint(item)}" for item in items)
+    return Mail(mail_id("digest", run_id, *sorted(news)), subject, html, settings.recipients)
 
 
 def _sections(items: Sequence[DigestItem], language: str) -> Iterable[tuple[Change, list[Cause]]]:

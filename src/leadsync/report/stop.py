@@ -86,4 +86,4 @@ def stop_mail(
         run_id=run_id,
     )
     subject = words["subject_kept" if kept else "subject_stop"].format(title=words[stop])
-    return Mail(mail_id(run_id, f"stop-{stop}"), subject, html, settings.recipients)
+    return Mail(mail_id(f"stop-{stop}", run_id), subject, html, settings.recipients)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from leadsync.core import codes, mapping
+from leadsync.core import codes
+from leadsync.core.mapping import Mapping
 from leadsync.store import state
 from leadsync.store.tables import HeldError
 
@@ -98,9 +99,8 @@ def open_errors(
         lead_id: Only errors of this lead.
         limit: At most so many.
     """
-    wanted = [_OPEN]
-    wanted += [HeldError.code == code] if code is not None else []
-    wanted += [HeldError.lead_id == lead_id] if lead_id is not None else []
+    filters = {HeldError.code: code, HeldError.lead_id: lead_id}
+    wanted = [_OPEN, *(column == value for column, value in filters.items() if value is not None)]
     query = (
         sa.select(*(getattr(HeldError, name) for name in _ERROR_COLUMNS))
         .where(*wanted)
@@ -119,9 +119,8 @@ def open_errors(
 
 def labels(connection: Connection) -> dict[str, str]:
     """Return the name that people see for each field of the last good mapping."""
-    files = state.last_good_mapping(connection) or {}
-    parsed, _ = mapping.parse({name: text.encode() for name, text in files.items()})
-    return {row.field: row.label for row in parsed.rows} if parsed else {}
+    body = state.last_good_mapping(connection)
+    return {row.field: row.label for row in Mapping.from_json(body).rows} if body else {}
 
 
 def _shared(name: str) -> sa.ColumnElement[Any]:
