@@ -104,12 +104,17 @@ def fingerprint(error: Told) -> str:
     said = [error.code]
     if not codes.is_transient(error.code):
         said += [error.value or "", error.detail or "", _VOLATILE.sub("", error.api_message or "")]
-    return hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
+    return hash_of(*said)
 
 
 def mail_id(kind: str, *said: str) -> str:
     """Return the stable id of a mail: the same for the same kind and words."""
-    return f"{kind}-{hashlib.sha256('\x1f'.join(said).encode()).hexdigest()[:32]}"
+    return f"{kind}-{hash_of(*said)}"
+
+
+def hash_of(*said: str) -> str:
+    """Return 32 hex digits over words; the borders between them count."""
+    return hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
 
 
 def digest(items: Sequence[DigestItem], settings: Settings, run_id: str) -> Mail | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from leadsync.report.digest import Mail, mail_id, render
+from leadsync.report.digest import Mail, hash_of, mail_id, render
 from leadsync.report.words import WORDS
 
 if TYPE_CHECKING:
@@ -50,8 +49,7 @@ def scrub(text: str) -> str:
 
 def fingerprint(stop: Stop, message: str, problems: Sequence[Problem] = ()) -> str:
     """Return what a stop mail would say, hashed, so that the same stop is not mailed every five minutes."""
-    said = [stop, scrub(message), *(str(problem) for problem in problems)]
-    return hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
+    return hash_of(stop, scrub(message), *(str(problem) for problem in problems))
 
 
 def stop_mail(
