@@ -126,7 +126,10 @@ def report(ti: TaskInstance) -> dict[str, Any]:
     from leadsync.airflow import stages
     from leadsync.pipeline import report as stage
 
-    return stages.run(stage, ti, failed=stages.failed_tasks(ti))
+    failed = stages.failed_tasks(ti)
+    counts = stages.run(stage, ti, failed=failed)
+    stages.turn_red_after(failed)
+    return counts
 
 
 @dag(

@@ -1,6 +1,6 @@
 """`python -m leadsync_stack demo | up | down`: what the Makefile's verbs run."""
 
-# ruff: noqa: PLC0415 (`up` and `down` need no pandas)
+# ruff: noqa: PLC0415 (`up` and `down` need neither pandas nor Airflow)
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -69,6 +69,28 @@ def down() -> None:
     while _running_pid() is not None:
         time.sleep(0.2)
     typer.echo("stopped")
+
+
+@app.command()
+def fill(
+    leads: Annotated[int, typer.Option(help="How many sample leads to add; 0 only makes the table.")] = 5000,
+) -> None:
+    """Play the marketing platform: make the table `leads` in the connection `lead_store` and add sample leads."""
+    from datetime import UTC, datetime
+
+    from leadsync import samples
+    from leadsync.airflow.context import lead_store_url
+    from leadsync.settings import Settings
+    from leadsync.store import engine, migrate
+
+    store = engine.create(lead_store_url(Settings()))
+    migrate.create_leads_table(store)
+    with store.connect() as connection:
+        last = connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM leads").scalar_one()
+    if leads:
+        people = samples.generate(last + leads)
+        samples.write(store, people[people["id"] > last], now=datetime.now(UTC))
+    typer.echo(f"{leads} leads added, {last + leads} in all")
 
 
 @app.command(hidden=True)

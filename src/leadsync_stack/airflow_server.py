@@ -111,10 +111,18 @@ class AirflowServer:
         Raises:
             StackError: Airflow refuses it; the message holds what it says.
         """
+        answer = self._ask(method, path, body)
+        return answer.json() if answer.content else None
+
+    def page(self, path: str) -> str:
+        """Return a page as its text, raising as `call` does."""
+        return self._ask("GET", path, None).text
+
+    def _ask(self, method: str, path: str, body: Any) -> requests.Response:
         answer = self._session.request(method, f"{self.url}{path}", json=body, timeout=_TIMEOUT_SECONDS)
         if not answer.ok:
             raise StackError(f"Airflow answers {answer.status_code} to {method} {path}: {answer.text[:500]}")
-        return answer.json() if answer.content else None
+        return answer
 
     def create_pool(self, name: str) -> None:
         """Create the pool that the tasks name."""

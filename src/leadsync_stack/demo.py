@@ -132,7 +132,6 @@ def run(home: Path) -> None:
     """
     from leadsync import samples
     from leadsync.store import engine as store_engine
-    from leadsync.store import migrate
 
     began = time.monotonic()
     _say("starting a Salesforce org, a mail catcher and Airflow")
@@ -140,7 +139,6 @@ def run(home: Path) -> None:
         _say(f"all parts answer after {time.monotonic() - began:.0f} s; Airflow: {stack.airflow.url}")
         engine = store_engine.create(stack.store_url)
         watch = Watch(stack, engine)
-        migrate.create_leads_table(engine)
         stack.leadsync("start", "--now")
         leads = samples.generate(LEADS, seed=SEED)
         samples.write(engine, leads, now=datetime.now(UTC))

@@ -1,5 +1,7 @@
 """The whole stack: started in parallel, ready when every part answers, stopped as one."""
 
+# ruff: noqa: PLC0415 (only a stack with a store needs SQLAlchemy)
+
 from __future__ import annotations
 
 import json
@@ -89,7 +91,7 @@ class Stack:
         self.org = org.wait_until(lambda: Org.from_log(org.log), seconds=60)
         self.env = base | airflow | self._connections(mail_port) | self._settings()
         with ThreadPoolExecutor(max_workers=1) as aside:
-            database = aside.submit(self.leadsync, "db", "upgrade")
+            database = aside.submit(self._prepare_store)
             self.processes.finish(migration, seconds=120)
             self.airflow = AirflowServer(airflow["AIRFLOW__API__BASE_URL"], password)
             server = self.processes.start("api-server", [_program("airflow"), "api-server"], self.env)
@@ -101,6 +103,15 @@ class Stack:
         self.airflow.create_pool(POOL)
         processor.wait_until(lambda: self.airflow.knows(DAG_ID), seconds=120)
         scheduler.wait_until(lambda: self.airflow.components()["scheduler"]["status"] == "healthy", seconds=120)
+
+    def _prepare_store(self) -> None:
+        """Make the platform's table and ours."""
+        from leadsync.store import engine, migrate
+
+        store = engine.create(self.store_url)
+        migrate.create_leads_table(store)
+        store.dispose()
+        self.leadsync("db", "upgrade")
 
     def leadsync(self, *arguments: str) -> str:
         """Run the command line `leadsync` on this stack and return what it prints.
@@ -140,7 +151,8 @@ class Stack:
             ("Leads", self.store_url),
             ("Mails", str(self.mails)),
             ("Logs", str(self.home / "logs")),
-            ("leadsync", f"set -a; . {self._write_env(leadsync)}; set +a; {_program('leadsync')} status"),
+            ("leadsync", f"set -a; . {self._write_env(leadsync)}; set +a; PATH={_BIN}:$PATH; leadsync status"),
+            ("", "leadsync start --now, then: python -m leadsync_stack fill --leads 5000"),
         )
         return "\n".join(f"{name:<11}{value}" for name, value in lines)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from airflow.sdk.observability import stats
 
 from leadsync.airflow.context import open_cycle
+from leadsync.errors import StopError
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
@@ -58,3 +59,13 @@ def failed_tasks(ti: RuntimeTaskInstanceProtocol) -> list[str]:
     """Return the ids of this run's failed tasks, asked of Airflow's API (a task has no access to its database)."""
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
     return sorted(task_id for task_id, state in states.items() if state == "failed" and task_id != ti.task_id)
+
+
+def turn_red_after(failed: list[str]) -> None:
+    """Fail the closing task where a stage has failed: Airflow takes a run's colour from its last task alone.
+
+    Raises:
+        StopError: a stage failed; what it has left undone is the next run's.
+    """
+    if failed:
+        raise StopError(f"failed before: {', '.join(failed)}. The log of that task says why and what to do.")
