@@ -292,9 +292,8 @@ CATALOGUE = (
         "R28",
         "リードはSalesforceで取引の開始（変換）が済んでいます",
         "The Lead has been converted in Salesforce",
-        "次の回に、変換先の取引先責任者へ連携が移ります。",
-        "In the next cycle the link follows to the Contact.",
-        retry=True,
+        "変換済みのリードはもう書き換えられません。変換先の取引先責任者を更新してください。",
+        "A converted Lead takes no more changes. Edit the Contact that it became.",
     ),
     ErrorCode(
         "api_duplicate_rule",
