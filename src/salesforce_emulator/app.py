@@ -9,8 +9,6 @@ import asyncio
 import logging
 import re
 import time
-import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,10 +18,10 @@ from starlette.responses import Response
 
 from salesforce_emulator import auth, controls, errors, resources
 from salesforce_emulator.clock import http_date
-from salesforce_emulator.composite import read_params
 from salesforce_emulator.errors import ApiError
+from salesforce_emulator.incoming import Incoming, read_incoming
 from salesforce_emulator.urls import dispatch
-from salesforce_emulator.web import Call, Reply
+from salesforce_emulator.web import Call, Reply, read_params
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -31,16 +29,14 @@ if TYPE_CHECKING:
     from salesforce_emulator.faults import Fault
     from salesforce_emulator.org import Org
 
-TRANSPORT = "salesforce_emulator.transport"
-"""Where the protocol leaves its transport in the scope's extensions."""
+TRANSPORT = "salesforce_emulator"
+"""The scope's extension in which the protocol leaves its `transport`."""
 
 _log = logging.getLogger(__name__)
 
-_LOGIN_HOST = re.compile(r"/[^/]+\.salesforce\.com(?=/|$)")
 _DATA = re.compile(r"/services/data/v(?P<version>\d{2}\.0)(?P<path>/.*|)")
 _SOAP = re.compile(r"/services/Soap/[uc]/(?P<version>\d{2}\.0)(?:/.*)?", re.IGNORECASE)
 _IDENTITY = re.compile(r"/id/[^/]+/[^/]+/?")
-_MAX_URI, _MAX_HEADERS, _MAX_BODY = 16_384, 16_384, 64 * 2**20
 _EVERY_RECORD = range(10**9)
 _JSON = "application/json;charset=UTF-8"
 _HTML = "text/html;charset=UTF-8"
@@ -51,28 +47,6 @@ _COMMON = {
     "Cache-Control": "no-cache,must-revalidate,max-age=0,no-store,private",
 }
 _POLL_SECONDS = 0.02
-
-
-@dataclass(slots=True)
-class Incoming:
-    """A request as it came: `path` undecoded, without the `/<login host>` that simple_salesforce puts before it."""
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-    too_large: bool = False
-
-    @property
-    def target(self) -> str:
-        """Return path and query."""
-        return f"{self.path}?{self.query}" if self.query else self.path
-
-    @property
-    def base_url(self) -> str:
-        """Return the address that the client reached us by."""
-        return f"https://{self.headers.get('host', 'localhost')}"
 
 
 class App:
@@ -86,15 +60,17 @@ class App:
         if scope["type"] != "http":
             return
         try:
-            incoming = await _read(Request(scope, receive))
+            incoming = await read_incoming(Request(scope, receive))
         except ClientDisconnect:
             return
         if incoming.path.startswith("/_emulator/"):
             response = await run_in_threadpool(self._control, incoming)
         else:
-            response = await self._serve(incoming, scope, receive, send)
-        if response is not None:
-            await response(scope, receive, send)
+            served = await self._serve(incoming, scope, receive, send)
+            if served is None:
+                return
+            response = served
+        await response(scope, receive, send)
 
     def _control(self, incoming: Incoming) -> Response:
         token = incoming.headers.get("authorization", "").partition(" ")[2].strip()
@@ -145,8 +121,9 @@ class App:
         return response
 
     async def _wait_for_clock(self, until: float) -> None:
+        """Wait until the org's clock says so, whatever moves it, or until the org is reset."""
         generation = self._org.generation
-        while self._org.clock.now().timestamp() < until and self._org.generation == generation:
+        while self._org.clock.now().timestamp() < until and self._org.generation == generation:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
 
     def _answer(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: Any) -> Response:
@@ -154,7 +131,7 @@ class App:
             reply = self._instead(incoming, fault) or self._reply(incoming, fault, entry, moment)
         except ApiError as error:
             reply = Reply.of_error(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a defect of ours must not look like the network's
             _log.exception("no answer to %s %s", incoming.method, incoming.target[:500])
             reply = Reply.of_error(errors.simple(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred."))
         if fault is not None and fault.kind == "malformed":
@@ -179,21 +156,10 @@ class App:
         return None
 
     def _reply(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: Any) -> Reply:
-        org, headers = self._org, incoming.headers
-        if len(incoming.target) > _MAX_URI:
-            raise errors.uri_too_long()
-        if sum(len(name) + len(value) for name, value in headers.items()) > _MAX_HEADERS:
-            raise errors.headers_too_long()
-        if incoming.too_large:
-            raise errors.body_too_large()
-        if incoming.path in {"/services/data", "/services/data/"}:
-            return Reply(resources.versions())
-        if incoming.path == "/services/oauth2/token" and incoming.method == "POST":
-            form = read_params(incoming.body.decode("utf-8", "replace")) or read_params(incoming.query)
-            return auth.token(org.users, form, headers.get("authorization", ""), incoming.base_url)
-        if (match := _SOAP.fullmatch(incoming.path)) and incoming.method == "POST":
-            return auth.soap_login(org.users, incoming.body, match["version"], incoming.base_url)
-        user = org.users.of_session(auth.bearer(headers))
+        incoming.check_size()
+        if (public := self._public(incoming)) is not None:
+            return public
+        user = self._org.users.of_session(auth.bearer(incoming.headers))
         if user is None:
             raise errors.invalid_session()
         entry["user"] = user.username
@@ -203,28 +169,40 @@ class App:
             return Reply(resources.identity(incoming.base_url, user))
         if not (match := _DATA.fullmatch(incoming.path)):
             raise errors.not_found()
-        org.quota.spend()
-        params = read_params(incoming.query)
-        locked = (fault.options.get("records") or _EVERY_RECORD) if fault and fault.kind == "lock" else ()
+        self._org.quota.spend()
         call = Call(
-            org=org,
-            method=_method(incoming, params),
+            org=self._org,
+            method=incoming.effective_method,
             path=match["path"],
             version=match["version"],
             user=user,
             base_url=incoming.base_url,
-            params=params,
-            headers=headers,
-            body=_decoded(incoming),
+            params=read_params(incoming.query),
+            headers=incoming.headers,
+            body=incoming.unpacked_body(),
             moment=moment,
-            locked=locked,
+            locked=(fault.options.get("records") or _EVERY_RECORD) if fault and fault.kind == "lock" else (),
         )
         reply = dispatch(call)
         entry |= {"counted": True, "calls": call.calls}
         if call.subrequests:
             entry["subrequests"] = call.subrequests
-        reply.headers["Sforce-Limit-Info"] = org.quota.header()
+        reply.headers["Sforce-Limit-Info"] = self._org.quota.header()
         return reply
+
+    def _public(self, incoming: Incoming) -> Reply | None:
+        """Answer what needs no session: versions and logins."""
+        path, users = incoming.path, self._org.users
+        if path in {"/services/data", "/services/data/"}:
+            return Reply(resources.versions())
+        if incoming.method != "POST":
+            return None
+        if path == "/services/oauth2/token":
+            form = read_params(incoming.body.decode("utf-8", "replace")) or read_params(incoming.query)
+            return auth.token(users, form, incoming.headers.get("authorization", ""), incoming.base_url)
+        if match := _SOAP.fullmatch(path):
+            return auth.soap_login(users, incoming.body, match["version"], incoming.base_url)
+        return None
 
     def _response(self, incoming: Incoming, reply: Reply) -> Response:
         headers = {**_COMMON, **reply.headers, "Date": http_date(self._org.clock.now())}
@@ -241,24 +219,6 @@ class App:
             headers["Content-Length"] = str(len(body))
             return Response(b"", reply.status, headers)
         return Response(body, reply.status, headers)
-
-
-async def _read(request: Request) -> Incoming:
-    raw = request.scope.get("raw_path") or request.scope["path"].encode()
-    path = _LOGIN_HOST.sub("", raw.decode("latin-1"), count=1)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= _MAX_BODY:
-            chunks.append(chunk)
-    return Incoming(
-        method=request.method,
-        path=path or "/",
-        query=request.scope["query_string"].decode("latin-1"),
-        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.scope["headers"]},
-        body=b"".join(chunks),
-        too_large=size > _MAX_BODY,
-    )
 
 
 def _entry(org: Org, incoming: Incoming, fault: Fault | None) -> dict[str, Any]:
@@ -278,26 +238,9 @@ def _entry(org: Org, incoming: Incoming, fault: Fault | None) -> dict[str, Any]:
     return entry
 
 
-def _method(incoming: Incoming, params: dict[str, str]) -> str:
-    """Honour `?_HttpMethod=PATCH`, for clients that can only POST."""
-    override = params.get("_HttpMethod", "").upper()
-    return override if incoming.method == "POST" and override in {"PATCH", "DELETE", "GET"} else incoming.method
-
-
-def _decoded(incoming: Incoming) -> bytes:
-    if incoming.headers.get("content-encoding", "").lower() != "gzip":
-        return incoming.body
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        return unpacker.decompress(incoming.body, _MAX_BODY)
-    except zlib.error as error:
-        raise errors.simple(400, "INVALID_INPUT", f"the body is not gzip: {error}") from error
-
-
 def _abort(scope: Scope) -> None:
-    transport = scope.get("extensions", {}).get(TRANSPORT)
-    if transport is not None:
-        transport.abort()
+    """Break the connection without another byte."""
+    scope["extensions"][TRANSPORT]["transport"].abort()
 
 
 async def _until_gone(receive: Receive, seconds: float) -> None:

@@ -7,9 +7,9 @@ import binascii
 import hashlib
 import hmac
 import time
+import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from salesforce_emulator import errors
@@ -99,13 +99,14 @@ def _read_login(body: bytes) -> tuple[str, str]:
     if len(body) > _MAX_LOGIN_BYTES or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         return "", ""
     try:
-        root = ElementTree.fromstring(body)  # noqa: S314 - no entities, see above
-    except (ElementTree.ParseError, ValueError, LookupError):
+        root = ET.fromstring(body)  # noqa: S314 - no entities, see above
+    except (ET.ParseError, ValueError, LookupError):
         return "", ""
     login = root.find(".//{*}login")
     if login is None:
         return "", ""
-    return tuple((login.findtext(f"{{*}}{name}") or "").strip() for name in ("username", "password"))  # type: ignore[return-value]
+    username, password = (login.findtext(f"{{*}}{name}") or "" for name in ("username", "password"))
+    return username.strip(), password.strip()
 
 
 def _envelope(inner: str, namespaces: str) -> str:

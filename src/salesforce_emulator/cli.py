@@ -26,9 +26,10 @@ def main() -> None:
 
 @app.command()
 def serve(
+    *,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 0,
-    data: Annotated[Path | None, typer.Option(help="Folder for rows, keys and certificates; none: kept nowhere.")] = None,
-    profile: Annotated[Profile, typer.Option(help="demo, or fresh: the opt-out field is hidden at first.")] = Profile.DEMO,
+    data: Annotated[Path | None, typer.Option(help="Folder of rows, keys, certificates; none: nothing stays.")] = None,
+    profile: Annotated[Profile, typer.Option(help="demo, or fresh: hides the opt-out field at first.")] = Profile.DEMO,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     hostname: Annotated[str, typer.Option(help="Name that clients use; the certificate holds it.")] = "localhost",
     consumer_key: Annotated[
@@ -39,7 +40,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve an org until stopped; print one JSON line with address, CA file and logins once it answers."""
-    from salesforce_emulator.server import serve as run
+    from salesforce_emulator.server import serve as run  # noqa: PLC0415 - `--help` needs no server
 
     if bool(consumer_key) != bool(consumer_secret):
         raise typer.BadParameter("give both --consumer-key and --consumer-secret, or neither")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from salesforce_emulator import errors, ids, records, sobjects
+from salesforce_emulator import errors, ids, records, rows
 from salesforce_emulator.errors import Problem, RecordError
 from salesforce_emulator.records import Writer
 from salesforce_emulator.storage import Rollback
@@ -37,9 +37,7 @@ def create(call: Call) -> Reply:
         values = prepared[position]
         return lambda db, writer: _success(records.create(writer, db, view, values))
 
-    prepared = [
-        records.checked(view, record, ignore=_ID) for view, record in zip(views, records_in, strict=True)
-    ]
+    prepared = [records.checked(view, record, ignore=_ID) for view, record in zip(views, records_in, strict=True)]
     return _run(call, len(records_in), writes, all_or_none=all_or_none)
 
 
@@ -47,9 +45,7 @@ def update(call: Call) -> Reply:
     """Answer PATCH /composite/sobjects: each record names its row by `id`."""
     records_in, all_or_none = _records(call)
     views = _views(call, records_in)
-    prepared = [
-        records.checked(view, record, ignore=_ID) for view, record in zip(views, records_in, strict=True)
-    ]
+    prepared = [records.checked(view, record, ignore=_ID) for view, record in zip(views, records_in, strict=True)]
     seen: set[str] = set()
 
     def writes(position: int) -> Write:
@@ -71,7 +67,7 @@ def update(call: Call) -> Reply:
 def upsert(call: Call, name: str, field_name: str) -> Reply:
     """Answer PATCH /composite/sobjects/{object}/{external id or look-up field}."""
     view = call.org.require(call.user, name)
-    field = sobjects.key_field(view, field_name)
+    field = rows.key_field(view, field_name)
     records_in, all_or_none = _records(call)
     if any(given is not view for given in _views(call, records_in)):
         raise errors.simple(400, "INVALID_TYPE", f"all records must be of type {view.name}")
@@ -83,14 +79,14 @@ def upsert(call: Call, name: str, field_name: str) -> Reply:
     def writes(position: int) -> Write:
         if field.name == "Id":
             return _by_id(position)
-        key = sobjects.key_value(view, field, keys[position] or "")
+        key = rows.key_value(view, field, keys[position] or "")
         folded = key.lower() if isinstance(key, str) and not field.case_sensitive else key
         if folded in seen:
             raise RecordError([Problem("DUPLICATE_VALUE", f"Duplicate external id specified: {key}", (field.name,))])
         seen.add(folded)
 
         def write(db: sqlite3.Connection, writer: Writer) -> dict[str, Any]:
-            record_id, created = records.upsert(writer, db, view, field, key, prepared[position])
+            record_id, created = records.upsert(writer, db, view, field=field, key=key, values=prepared[position])
             return _success(record_id) | {"created": created}
 
         return write
@@ -138,25 +134,20 @@ def retrieve(call: Call, name: str) -> Reply:
     view = call.org.require(call.user, name)
     if call.method == "POST":
         body = call.json_object()
-        given, names = body.get("ids"), body.get("fields")
+        given, names = _texts(body.get("ids")), _texts(body.get("fields"))
     else:
-        given, names = (call.params.get(key, "").split(",") for key in ("ids", "fields"))
-    if not _are_texts(given) or not _are_texts(names):
+        given, names = (_texts(call.params.get(key, "").split(",")) for key in ("ids", "fields"))
+    if given is None or names is None:
         raise errors.json_shape("lists of ids and fields")
     _limit(len(given), MAX_RETRIEVED)
-    fields = sobjects.chosen_fields(view, names)
-    wanted = [ids.normalise(each) for each in given]
-    if None in wanted:
-        bad = given[wanted.index(None)]
-        raise RecordError([errors.malformed_id(view.schema.by_name["id"].label, "Id", bad)])
-    found = sobjects.read_rows(
-        view,
-        f"{call.root}/sobjects",
-        call.org.storage,
-        fields,
-        't."Id" IN (SELECT value FROM json_each(?))',
-        orjson.dumps(wanted).decode(),
-    )
+    fields = rows.chosen_fields(view, names)
+    wanted = []
+    for each in given:
+        if (record_id := ids.normalise(each)) is None:
+            raise RecordError([errors.malformed_id(view.schema.by_name["id"].label, "Id", each)])
+        wanted.append(record_id)
+    by_id = 't."Id" IN (SELECT value FROM json_each(?))'
+    found = rows.read_rows(call, view, fields, by_id, orjson.dumps(wanted).decode())
     return Reply([found.get(each) for each in wanted])
 
 
@@ -229,8 +220,8 @@ def _own_id(view: ObjectView, record: dict[str, Any]) -> str:
     return record_id
 
 
-def _are_texts(given: Any) -> bool:
-    return isinstance(given, list) and bool(given) and all(isinstance(each, str) for each in given)
+def _texts(given: Any) -> list[str] | None:
+    return given if isinstance(given, list) and given and all(isinstance(each, str) for each in given) else None
 
 
 def _limit(count: int, limit: int) -> None:

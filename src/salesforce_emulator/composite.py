@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 
 from salesforce_emulator import errors
 from salesforce_emulator.errors import ApiError
 from salesforce_emulator.storage import Rollback
-from salesforce_emulator.web import Call, Reply
+from salesforce_emulator.web import Call, Reply, read_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,8 @@ def composite(call: Call, dispatch: Dispatch) -> Reply:
     parts = _parts(body.get("compositeRequest"), "compositeRequest")
     if sum(bool(_HEAVY.search(urlsplit(str(part.get("url"))).path)) for part in parts) > MAX_HEAVY:
         raise errors.limit_exceeded(f"more than {MAX_HEAVY} subrequests are queries or collections")
-    names = [part.get("referenceId") for part in parts]
-    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+    names = [name for part in parts if isinstance(name := part.get("referenceId"), str) and name]
+    if len(set(names)) < len(parts):
         raise errors.simple(400, "INVALID_INPUT", "Each subrequest needs a referenceId of its own.")
     answers: dict[str, Reply] = {}
     if body.get("allOrNone") is not True:
@@ -85,10 +85,16 @@ def batch(call: Call, dispatch: Dispatch) -> Reply:
     for part in parts:
         failed = any(reply.status not in _OK for reply in answers)
         if failed and body.get("haltOnError") is True:
-            halted = errors.simple(412, "BATCH_PROCESSING_HALTED", "Batch processing halted as previous request failed.")
-            answers.append(Reply.of_error(halted))
+            answers.append(Reply.of_error(errors.batch_halted()))
             continue
-        sub = _subcall(call, _BATCHED, part.get("method"), part.get("url"), {}, part.get("richInput"))
+        sub = _subcall(
+            call,
+            _BATCHED,
+            method=part.get("method"),
+            url=part.get("url"),
+            headers={},
+            body=part.get("richInput"),
+        )
         answers.append(_run(dispatch, sub))
     _note(call, parts, answers)
     return Reply(
@@ -112,7 +118,7 @@ def _answer(call: Call, dispatch: Dispatch, part: dict[str, Any], answers: dict[
         url = _resolved(part.get("url"), answers)
         body = _resolved(part.get("body"), answers)
         headers = part.get("httpHeaders") or {}
-        sub = _subcall(call, _VERSIONED, part.get("method"), url, headers, body)
+        sub = _subcall(call, _VERSIONED, method=part.get("method"), url=url, headers=headers, body=body)
     except _Unresolved as error:
         return Reply([{"errorCode": "PROCESSING_HALTED", "message": str(error)}], 400)
     return _run(dispatch, sub)
@@ -127,7 +133,9 @@ def _run(dispatch: Dispatch, sub: Call | ApiError) -> Reply:
     return reply
 
 
-def _subcall(call: Call, pattern: re.Pattern[str], method: Any, url: Any, headers: Any, body: Any) -> Call | ApiError:
+def _subcall(
+    call: Call, pattern: re.Pattern[str], *, method: Any, url: Any, headers: Any, body: Any
+) -> Call | ApiError:
     if not isinstance(method, str) or method.upper() not in _METHODS:
         return errors.simple(400, "INVALID_HTTP_METHOD", f"not an HTTP method: {method}")
     if not isinstance(url, str) or not isinstance(headers, dict):
@@ -149,14 +157,6 @@ def _subcall(call: Call, pattern: re.Pattern[str], method: Any, url: Any, header
         moment=call.moment,
         locked=call.locked,
     )
-
-
-def read_params(query: str) -> dict[str, str]:
-    """Read a query string as the API does: `+` is a space, the first of equal names wins."""
-    result: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        result.setdefault(name, value)
-    return result
 
 
 def _resolved(given: Any, answers: dict[str, Reply]) -> Any:

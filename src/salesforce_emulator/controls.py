@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -20,11 +19,12 @@ from salesforce_emulator.clock import parse_moment, read_stamp, stamp
 from salesforce_emulator.errors import ApiError, FieldTypeError
 from salesforce_emulator.faults import InvalidFaultError
 from salesforce_emulator.table import VISIBLE_AT, quoted
-from salesforce_emulator.values import ValueProblem
+from salesforce_emulator.values import FieldValueError
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from salesforce_emulator.org import Org
     from salesforce_emulator.table import Table
@@ -73,10 +73,10 @@ def _object(given: Any) -> dict[str, Any]:
 
 
 def _flags(given: Any, names: set[str]) -> dict[str, bool]:
-    given = _object(given)
-    if not given.keys() <= names or not all(isinstance(value, bool) for value in given.values()):
+    flags = _object(given)
+    if not flags.keys() <= names or not all(isinstance(value, bool) for value in flags.values()):
         raise _Refused(f"true or false is expected for any of {', '.join(sorted(names))}")
-    return given
+    return flags
 
 
 def _table(org: Org, name: str) -> Table:
@@ -181,7 +181,7 @@ def _set_row(org: Org, given: Any, name: str, record_id: str) -> None:
         values = records.checked(view, given)
     except FieldTypeError as error:
         raise _Refused(f"not a {error.type_name}: {error.value!r}") from error
-    if problem := next((value for value in values.values() if isinstance(value, ValueProblem)), None):
+    if problem := next((value for value in values.values() if isinstance(value, FieldValueError)), None):
         raise _Refused(str(problem))
     if unwritable := values.keys() - (set(table.columns) - {"Id"}):
         raise _Refused(f"not to be set: {', '.join(sorted(unwritable))}")

@@ -58,6 +58,17 @@ class RecordError(Exception):
         return ApiError(self.status, [problem.alone() for problem in self.problems])
 
 
+class NoSuchRowError(RecordError):
+    """A row that never was: a cross reference in collections, NOT_FOUND where the path names it."""
+
+    def __init__(self) -> None:
+        super().__init__([Problem("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")])
+
+    def as_api_error(self) -> ApiError:
+        """Answer 404."""
+        return not_found()
+
+
 class FieldTypeError(Exception):
     """A JSON value of the wrong type for its field; becomes JSON_PARSER_ERROR once the body's text is known."""
 
@@ -156,9 +167,7 @@ def in_query(code: str, query: str, position: int, length: int, message: str) ->
     left = line.rfind(" ", 0, max(column - 40, 0)) + 1
     right = line.find(" ", min(column + length + 20, len(line)))
     shown = line[left : right if right >= 0 else None][:200]
-    return simple(
-        400, code, f"\n{shown}\n{' ' * (column - left)}^\nERROR at Row:{row}:Column:{column + 1}\n{message}"
-    )
+    return simple(400, code, f"\n{shown}\n{' ' * (column - left)}^\nERROR at Row:{row}:Column:{column + 1}\n{message}")
 
 
 def unsupported_object(name: str) -> str:
@@ -225,9 +234,7 @@ def limit_exceeded(message: str) -> ApiError:
 
 def required_missing(names: Sequence[str]) -> Problem:
     """Name the required fields that got no value (R19)."""
-    return Problem(
-        "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(names)}]", tuple(names)
-    )
+    return Problem("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(names)}]", tuple(names))
 
 
 def not_writeable(names: Sequence[str]) -> Problem:
@@ -243,11 +250,6 @@ def not_writeable(names: Sequence[str]) -> Problem:
 def deleted() -> RecordError:
     """Refuse to write a row in the recycle bin."""
     return RecordError([Problem("ENTITY_IS_DELETED", "entity is deleted")], 404)
-
-
-def no_such_row() -> RecordError:
-    """Refuse to write a row that never was (in collections; a single-row call answers 404 NOT_FOUND)."""
-    return RecordError([Problem("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")], 404)
 
 
 def malformed_id(label: str, name: str, value: Any) -> Problem:
@@ -268,23 +270,17 @@ def locked(record_id: str | None) -> RecordError:
 
 def not_insertable(entity: str) -> RecordError:
     """Refuse a create that the profile (or the object itself) does not allow."""
-    return RecordError(
-        [Problem("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {entity}")]
-    )
+    return RecordError([Problem("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {entity}")])
 
 
 def insufficient_access() -> RecordError:
     """Refuse an update or delete that the profile does not allow."""
-    return RecordError(
-        [Problem("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")], 403
-    )
+    return RecordError([Problem("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")], 403)
 
 
 def duplicate_value(name: str, other: str) -> Problem:
     """Refuse a second row with a unique field's value; the other row's id has 15 characters."""
-    return Problem(
-        "DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {other[:15]}"
-    )
+    return Problem("DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {other[:15]}")
 
 
 def several_matches(name: str, found: Sequence[str]) -> RecordError:
@@ -309,6 +305,11 @@ def processing_halted() -> list[dict[str, str]]:
             "message": "The transaction was rolled back since another operation in the same transaction failed.",
         }
     ]
+
+
+def batch_halted() -> ApiError:
+    """Mark the parts of a batch behind one that failed, with `haltOnError` (the text is not recorded anywhere)."""
+    return simple(412, "BATCH_PROCESSING_HALTED", "Batch processing halted: a previous request failed.")
 
 
 # --- login ---------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ KINDS = frozenset(
     }
 )
 _MATCHERS = frozenset({"method", "path", "object", "body"})
-_OPTIONS = {
+_OPTIONS: dict[str, type | tuple[type, ...]] = {
     "status": int,
     "errorCode": str,
     "message": str,
@@ -82,7 +82,7 @@ class Fault:
     @property
     def after(self) -> bool:
         """Tell whether a slow request waits after its work rather than before it."""
-        return self.options.get("when", "before") == "after"
+        return bool(self.options.get("when", "before") == "after")
 
     @property
     def delay(self) -> float | None:
@@ -137,5 +137,13 @@ def _read(given: Mapping[str, Any]) -> Fault:
         named = re.compile(rf"\b{re.escape(match['object'])}\b", re.IGNORECASE) if match.get("object") else None
     except (re.error, TypeError) as error:
         raise InvalidFaultError(f"match: {error}") from error
-    options = {name: given[name] for name in (*_OPTIONS, "body") if name in given}
-    return Fault(kind, str(match.get("method", "")).upper(), path, named, str(match.get("body", "")), nth, times, options)
+    return Fault(
+        kind,
+        method=str(match.get("method", "")).upper(),
+        path=path,
+        object=named,
+        body=str(match.get("body", "")),
+        nth=nth,
+        times=times,
+        options={name: given[name] for name in (*_OPTIONS, "body") if name in given},
+    )

@@ -173,4 +173,3 @@ class Org:
         row = [values.get(column, default) for column, default in zip(table.columns, table.defaults, strict=True)]
         db.execute(table.insert_sql, (number, *row))
         self.storage.reserve_number(name, number)
-

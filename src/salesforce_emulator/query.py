@@ -20,11 +20,12 @@ from salesforce_emulator.soql.parser import parse
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from salesforce_emulator.access import ObjectView
     from salesforce_emulator.web import Call
 
-    MakeRecord = Callable[[tuple[Any, ...]], dict[str, Any]]
+    Row = tuple[Any, ...]
 
 MAX_PAGE, MIN_PAGE = 2_000, 200
 _KEPT_LOCATORS = 100
@@ -60,26 +61,29 @@ def query_more(call: Call, locator: str) -> Reply:
     return Reply(_page(call, key, kept, int(offset)))
 
 
-def record_maker(root: Node, base: str) -> MakeRecord:
+def record_maker(root: Node, base: str) -> Callable[[Row], dict[str, Any] | None]:
     """Build the function from a row to a record; `base` is the URL path of `/sobjects`."""
     if root.parents:
         return partial(_nested, root, base)
-    names = root.order
-    first = 2
-    kind, prefix = root.view.name, f"{base}/{root.view.name}/"
-    reads = [(name, read) for name, (_, read) in root.values.items() if read is not None]
+    return flat_maker(root.view, root.order, base)
 
-    def flat(row: tuple[Any, ...]) -> dict[str, Any]:
-        record = {"attributes": {"type": kind, "url": prefix + row[1]}, **dict(zip(names, row[first:], strict=True))}
+
+def flat_maker(view: ObjectView, names: Sequence[str], base: str) -> Callable[[Row], dict[str, Any]]:
+    """Build the same for rows of one object: row number, id, then the fields in order."""
+    kind, prefix = view.name, f"{base}/{view.name}/"
+    reads = [(name, read) for name in names if (read := view.table.reads[name]) is not None]
+
+    def make(row: Row) -> dict[str, Any]:
+        record = {"attributes": {"type": kind, "url": prefix + row[1]}, **dict(zip(names, row[2:], strict=True))}
         for name, read in reads:
             if record[name] is not None:
                 record[name] = read(record[name])
         return record
 
-    return flat
+    return make
 
 
-def _nested(node: Node, base: str, row: tuple[Any, ...]) -> dict[str, Any] | None:
+def _nested(node: Node, base: str, row: Row) -> dict[str, Any] | None:
     record_id = row[node.id_column]
     if record_id is None:
         return None
@@ -104,9 +108,7 @@ def _text(call: Call) -> str:
 def _run(call: Call, text: str, *, deleted: bool) -> dict[str, Any]:
     org = call.org
     parsed = parse(text)
-    compiled = compile_query(
-        parsed, partial(org.view, call.user), now=stamp(org.clock.now()), deleted=deleted
-    )
+    compiled = compile_query(parsed, partial(org.view, call.user), now=stamp(org.clock.now()), deleted=deleted)
     if parsed.counts:
         counted = f"SELECT count(*) FROM (SELECT 1 {compiled.source} {compiled.tail})"
         (total,) = org.storage.fetch(counted, compiled.parameters)[0]

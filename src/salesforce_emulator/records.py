@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator import errors, ids
+from salesforce_emulator import errors
 from salesforce_emulator.clock import stamp
 from salesforce_emulator.errors import Problem, RecordError
 from salesforce_emulator.table import quoted
-from salesforce_emulator.values import ValueProblem
+from salesforce_emulator.values import FieldValueError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,7 +47,7 @@ def checked(view: ObjectView, values: Mapping[str, Any], *, ignore: frozenset[st
     """Map a JSON record's keys to canonical field names and its values to stored ones (None for null).
 
     Keys in `ignore` (lower-case) and `attributes` are passed over. Values that a field refuses are returned as
-    `ValueProblem`, for the create or update to report beside what else is wrong with the record.
+    `FieldValueError`, for the create or update to report beside what else is wrong with the record.
     """
     result: dict[str, Any] = {}
     by_name, converters = view.by_name, view.table.converters
@@ -63,7 +63,7 @@ def checked(view: ObjectView, values: Mapping[str, Any], *, ignore: frozenset[st
             continue
         try:
             result[field.name] = converters[field.name](value)
-        except ValueProblem as problem:
+        except FieldValueError as problem:
             result[field.name] = problem
     return result
 
@@ -133,7 +133,7 @@ def put(db: sqlite3.Connection, table: Table, record_id: str, values: Mapping[st
 
 
 def upsert(
-    writer: Writer, db: sqlite3.Connection, view: ObjectView, field: FieldSchema, key: Any, values: dict[str, Any]
+    writer: Writer, db: sqlite3.Connection, view: ObjectView, *, field: FieldSchema, key: Any, values: dict[str, Any]
 ) -> tuple[str, bool]:
     """Update the one live row whose `field` holds `key`, or create it; return its id and whether it is new."""
     found = find(db, view.table, field, key)
@@ -155,7 +155,7 @@ def _null(field: FieldSchema) -> Any:
     if field.type != "boolean":
         return None
     message = f"{field.label}: value not of required type: null"
-    return ValueProblem(Problem("INVALID_TYPE_ON_FIELD_IN_RECORD", message, (field.name,)))
+    return FieldValueError(Problem("INVALID_TYPE_ON_FIELD_IN_RECORD", message, (field.name,)))
 
 
 def _required(names: list[str]) -> Iterator[Problem]:
@@ -164,7 +164,7 @@ def _required(names: list[str]) -> Iterator[Problem]:
 
 
 def _value_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
-    return (value.problem for value in values.values() if isinstance(value, ValueProblem))
+    return (value.problem for value in values.values() if isinstance(value, FieldValueError))
 
 
 def _check_references(writer: Writer, db: sqlite3.Connection, table: Table, values: Mapping[str, Any]) -> None:
@@ -230,7 +230,7 @@ def _live_row(db: sqlite3.Connection, table: Table, record_id: str) -> dict[str,
     sql = f'SELECT {", ".join(map(quoted, names))} FROM {quoted(table.name)} WHERE "Id" = ?'
     row = db.execute(sql, (record_id,)).fetchone()
     if row is None:
-        raise errors.no_such_row()
+        raise errors.NoSuchRowError
     current = dict(zip(names, row, strict=True))
     if current.get("IsDeleted"):
         raise errors.deleted()

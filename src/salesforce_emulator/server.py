@@ -1,4 +1,4 @@
-"""The HTTPS server around an org: uvicorn, a protocol whose transport faults can break, and the line that says ready."""
+"""The HTTPS server around an org: uvicorn, and a protocol whose connections faults can break."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class BreakableProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start a request's scope, with the transport in its extensions."""
         super().on_message_begin()
-        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[typeddict-item]
-
+        self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
 
     def shutdown(self) -> None:
         """Hang up at once on a client that is only keeping its connection: TLS would wait for its goodbye."""
@@ -63,7 +62,7 @@ def serve(
     ready: Callable[[dict[str, Any]], None],
 ) -> None:
     """Serve an org until a signal stops it; `ready` gets the connection details once requests are answered."""
-    # uvicorn shuts down gracefully and then raises the signal again: it must unwind, not kill, or files are left behind.
+    # uvicorn shuts down gracefully and then raises the signal again: that must unwind, or files are left behind.
     signal.signal(signal.SIGTERM, _exit)
     with TemporaryDirectory(prefix="salesforce-emulator-tls-") as scratch, _listen(host, port) as listener:
         folder = directory or Path(scratch)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from salesforce_emulator import collection, composite, errors, query, resources, sobjects
+from salesforce_emulator import changes, collection, composite, describes, errors, query, resources, rows
 from salesforce_emulator.errors import ApiError, FieldTypeError, RecordError
 from salesforce_emulator.web import Reply
 
@@ -34,13 +34,13 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     ),
     (r"/composite/sobjects/(?P<name>[^/]+)", {"GET": collection.retrieve, "POST": collection.retrieve}),
     (r"/composite/sobjects/(?P<name>[^/]+)/(?P<field_name>[^/]+)", {"PATCH": collection.upsert}),
-    (r"/sobjects", {"GET": sobjects.describe_global}),
-    (_OBJECT, {"GET": sobjects.describe_basic, "POST": sobjects.create}),
-    (_OBJECT + r"/describe", {"GET": sobjects.describe_object}),
-    (_OBJECT + r"/updated", {"GET": sobjects.updated}),
-    (_OBJECT + r"/deleted", {"GET": sobjects.deleted}),
-    (_ONE, {"GET": sobjects.read, "PATCH": sobjects.update, "DELETE": sobjects.delete}),
-    (_KEYED, {"GET": sobjects.read_by_key, "PATCH": sobjects.upsert, "DELETE": sobjects.delete_by_key}),
+    (r"/sobjects", {"GET": describes.describe_global}),
+    (_OBJECT, {"GET": describes.describe_basic, "POST": rows.create}),
+    (_OBJECT + r"/describe", {"GET": describes.describe_object}),
+    (_OBJECT + r"/updated", {"GET": changes.updated}),
+    (_OBJECT + r"/deleted", {"GET": changes.deleted}),
+    (_ONE, {"GET": rows.read, "PATCH": rows.update, "DELETE": rows.delete}),
+    (_KEYED, {"GET": rows.read_by_key, "PATCH": rows.upsert, "DELETE": rows.delete_by_key}),
     (r"/limits", {"GET": resources.limits}),
     (r"/limits/recordCount", {"GET": resources.record_count}),
     (r"", {"GET": resources.resources}),

@@ -43,7 +43,7 @@ ID_TYPES = frozenset({"id", "reference"})
 COMPOUND_TYPES = frozenset({"address", "location"})
 
 
-class ValueProblem(Exception):
+class FieldValueError(Exception):
     """A value that the field refuses; carries the problem to report."""
 
     def __init__(self, problem: Problem) -> None:
@@ -54,7 +54,7 @@ class ValueProblem(Exception):
 def converter(field: FieldSchema) -> Converter:
     """Build the function that turns a JSON value (never None) into the stored one, or None where it means null.
 
-    It raises `ValueProblem` for a value that the field refuses and `FieldTypeError` for JSON of the wrong type.
+    It raises `FieldValueError` for a value that the field refuses and `FieldTypeError` for JSON of the wrong type.
     """
     if field.type in TEXT_TYPES:
         return partial(_CHECKS.get(field.type, _text), field)
@@ -80,14 +80,14 @@ def _text(field: FieldSchema, value: Any) -> str | None:
     value = value.strip(_TRIMMED)
     if len(value) > field.length:
         message = f"{field.label}: data value too large: {value} (max length={field.length})"
-        raise ValueProblem(Problem("STRING_TOO_LONG", message, (field.name,)))
+        raise FieldValueError(Problem("STRING_TOO_LONG", message, (field.name,)))
     return value or None
 
 
 def _email(field: FieldSchema, value: Any) -> str | None:
     text = _text(field, value)
     if text is not None and not _EMAIL.fullmatch(text):
-        raise ValueProblem(
+        raise FieldValueError(
             Problem("INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", (field.name,))
         )
     return text
@@ -96,7 +96,7 @@ def _email(field: FieldSchema, value: Any) -> str | None:
 def _allowed(field: FieldSchema, value: str) -> str:
     if field.restricted_picklist and not any(each.value == value and each.active for each in field.picklist):
         message = f"{field.label}: bad value for restricted picklist field: {value}"
-        raise ValueProblem(Problem("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, (field.name,)))
+        raise FieldValueError(Problem("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, (field.name,)))
     return value
 
 
@@ -136,9 +136,9 @@ def _decimal(field: FieldSchema, value: Any) -> Decimal | None:
     return number
 
 
-def _out_of_range(field: FieldSchema, value: Any) -> ValueProblem:
+def _out_of_range(field: FieldSchema, value: Any) -> FieldValueError:
     message = f"{field.label}: value outside of valid range on numeric field: {value}"
-    return ValueProblem(Problem("NUMBER_OUTSIDE_VALID_RANGE", message, (field.name,)))
+    return FieldValueError(Problem("NUMBER_OUTSIDE_VALID_RANGE", message, (field.name,)))
 
 
 def _int(field: FieldSchema, value: Any) -> int | None:
@@ -200,7 +200,7 @@ def _id(field: FieldSchema, value: Any) -> str | None:
     if value == "":
         return None
     if (found := ids.normalise(value)) is None:
-        raise ValueProblem(malformed_id(field.label, field.name, value))
+        raise FieldValueError(malformed_id(field.label, field.name, value))
     return found
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -46,6 +49,19 @@ class Call:
         """Return the URL path of this API version (`/services/data/v59.0`)."""
         return f"/services/data/v{self.version}"
 
+    @property
+    def major(self) -> int:
+        """Return the API version without its decimals."""
+        return int(self.version.partition(".")[0])
+
+    def unchanged_since(self, changed: datetime) -> bool:
+        """Tell whether `If-Modified-Since` names a moment at or after a change."""
+        try:
+            moment = parsedate_to_datetime(self.headers.get("if-modified-since", ""))
+        except (ValueError, TypeError, OverflowError):
+            return False
+        return changed <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
     def now(self) -> datetime:
         """Return the moment that stamps of this call carry."""
         return self.moment or self.org.clock.now()
@@ -82,3 +98,11 @@ class Reply:
     def of_error(cls, error: errors.ApiError) -> Reply:
         """Turn an error into the answer that carries it."""
         return cls(error.body, error.status, dict(error.headers))
+
+
+def read_params(query: str) -> dict[str, str]:
+    """Read a query string or form as the API does: `+` is a space, the first of equal names wins."""
+    result: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        result.setdefault(name, value)
+    return result

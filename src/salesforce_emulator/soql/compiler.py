@@ -251,9 +251,7 @@ class _Compiler:
         if literal.kind != kind:
             quotes = "should be enclosed in quotes" if kind == "string" else "should not be enclosed in quotes"
             type_name = {"datetime": "dateTime", "number": found.type}.get(kind, kind)
-            message = (
-                f"value of filter criterion for field '{found.name}' must be of type {type_name} and {quotes}"
-            )
+            message = f"value of filter criterion for field '{found.name}' must be of type {type_name} and {quotes}"
             raise self.error("INVALID_FIELD", path, message)
         value = literal.value if read is None else read(literal.value)
         if value is None:
@@ -280,7 +278,7 @@ class _Compiler:
 
 
 def _like_pattern(value: Literal) -> str:
-    """Turn a SOQL pattern into SQLite's with `\\` as escape: only `\\%`, `\\_` and `\\\\` stay escaped."""
+    r"""Turn a SOQL pattern into SQLite's with `\` as escape: only `\%`, `\_` and `\\` stay escaped."""
     if "\\" not in value.raw:
         return str(value.value)
     parts = re.split(r"(\\[%_\\])", value.raw)

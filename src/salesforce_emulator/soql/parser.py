@@ -129,7 +129,7 @@ def parse(text: str) -> Query:
         raise errors.simple(400, "MALFORMED_QUERY", "unexpected token: '<EOF>'")
     try:
         tree = _grammar().parse(text)
-        query = _Build(text).transform(tree)
+        query: Query = _Build(text).transform(tree)
     except VisitError as error:
         if isinstance(refused := error.orig_exc, _Refused):
             raise errors.in_query("MALFORMED_QUERY", text, refused.position, 1, refused.message) from None
@@ -159,7 +159,7 @@ def _unexpected(text: str, error: UnexpectedInput) -> errors.ApiError:
     return errors.in_query("MALFORMED_QUERY", text, position, len(token), f"unexpected token: '{token}'")
 
 
-def _string(token: Token, quoted: str, position: int) -> Literal:
+def _string(quoted: str, position: int) -> Literal:
     raw = quoted[1:-1]
     if len(raw) > MAX_STRING:
         raise _Refused(position, f"string literal is longer than {MAX_STRING} characters")
@@ -179,7 +179,7 @@ def _unescape(raw: str, position: int) -> str:
     return _ESCAPE.sub(one, raw)
 
 
-class _Build(Transformer[Token, Query]):
+class _Build(Transformer):  # type: ignore[misc]
     """Turn lark's tree into a `Query`, leaves first."""
 
     def __init__(self, text: str) -> None:
@@ -220,7 +220,7 @@ class _Build(Transformer[Token, Query]):
 
     def like(self, items: list[Any]) -> Compare:
         path, token = items
-        return Compare(path, "LIKE", _string(token, str(token), path.position))
+        return Compare(path, "LIKE", _string(str(token), path.position))
 
     def among(self, items: list[Any]) -> Among:
         return Among(items[0], items[1], negated=False)
@@ -231,7 +231,7 @@ class _Build(Transformer[Token, Query]):
     def strings(self, items: list[Token]) -> tuple[Literal, ...]:
         token = items[0]
         start = token.start_pos or 0
-        return tuple(_string(token, match[0], start + match.start()) for match in _ONE_STRING.finditer(token))
+        return tuple(_string(match[0], start + match.start()) for match in _ONE_STRING.finditer(token))
 
     def literals(self, items: list[Literal]) -> tuple[Literal, ...]:
         return tuple(items)
@@ -239,7 +239,7 @@ class _Build(Transformer[Token, Query]):
     def literal(self, items: list[Token]) -> Literal:
         token = items[0]
         if token.type == "STRING":
-            return _string(token, str(token), token.start_pos or 0)
+            return _string(str(token), token.start_pos or 0)
         if token.type == "NULL":
             return Literal("null", None)
         if token.type in {"TRUE", "FALSE"}:
@@ -254,10 +254,10 @@ class _Build(Transformer[Token, Query]):
         return Order(path, "DESC" in words, "LAST" in words)
 
     def direction(self, items: list[Token]) -> str:
-        return items[0].type
+        return str(items[0].type)
 
     def nulls(self, items: list[Token]) -> str:
-        return items[0].type
+        return str(items[0].type)
 
     def limit(self, items: list[Token]) -> dict[str, Any]:
         return {"limit": _whole(items[0])}

@@ -1,26 +1,25 @@
-"""The `/sobjects` resources: describes, single rows by id or external id, and what changed in a period."""
+"""Single rows under `/sobjects`: by id, or by the value of an external id or look-up field."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from salesforce_emulator import describe, errors, ids, records
-from salesforce_emulator.clock import http_date, parse_moment, read_stamp, stamp
+from salesforce_emulator import errors, ids, records
+from salesforce_emulator.clock import http_date, read_stamp
 from salesforce_emulator.errors import Problem, RecordError
-from salesforce_emulator.query import record_maker
+from salesforce_emulator.query import flat_maker
 from salesforce_emulator.records import Writer
-from salesforce_emulator.soql.compiler import Node
 from salesforce_emulator.table import quoted
-from salesforce_emulator.values import ValueProblem
+from salesforce_emulator.values import FieldValueError
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from salesforce_emulator.access import ObjectView
     from salesforce_emulator.schema import FieldSchema
     from salesforce_emulator.web import Call
@@ -29,86 +28,6 @@ _CREATED_FLAG_SINCE = 46
 """From this API version on, an upsert says whether it created and answers an update with 200."""
 
 _ETAGGED = "Account"
-_PERIOD = timedelta(days=30)
-
-
-# --- describe ------------------------------------------------------------------------------------------------------
-
-
-def describe_global(call: Call) -> Reply:
-    """Answer GET /sobjects: the objects this user can see."""
-    views = {view.name: view for view in call.org.views(call.user)}
-
-    def build() -> dict[str, Any]:
-        schemas = [view.schema for view in views.values()]
-        return describe.describe_global(
-            schemas, version=_major(call), overrides=lambda name: views[name].overrides
-        )
-
-    return _cached(call, "", build)
-
-
-def describe_object(call: Call, name: str) -> Reply:
-    """Answer GET /sobjects/{object}/describe."""
-    view = call.org.require(call.user, name)
-
-    def build() -> dict[str, Any]:
-        views = {each.name: each for each in call.org.views(call.user)}
-        return describe.describe_sobject(
-            view.schema,
-            readable=lambda field: field not in view.hidden,
-            createable=lambda field: view.can_create and field in view.createable,
-            updateable=lambda field: view.can_edit and field in view.updateable,
-            version=_major(call),
-            instance_url=call.base_url,
-            children=describe.child_relationships(
-                [each.schema for each in views.values()],
-                view.name,
-                readable=lambda child, field: field not in views[child].hidden,
-            ),
-            overrides=view.overrides,
-        )
-
-    return _cached(call, view.name, build)
-
-
-def describe_basic(call: Call, name: str) -> Reply:
-    """Answer GET /sobjects/{object}: the short description; nothing is tracked as recent."""
-    view = call.org.require(call.user, name)
-    entry = describe.global_entry(view.schema, version=_major(call), overrides=view.overrides)
-    return Reply({"objectDescribe": entry, "recentItems": []})
-
-
-def _cached(call: Call, name: str, build: Any) -> Reply:
-    org = call.org
-    headers = {"Last-Modified": http_date(org.metadata_changed_at)}
-    key = (name, call.user.profile, call.version, call.base_url)
-    printed = org.cached_describe(key)
-    if printed is None:
-        printed = orjson.dumps(build())
-        org.cache_describe(key, printed)
-    headers["ETag"] = f'"{hashlib.sha256(printed).hexdigest()[:8]}"'
-    if _unchanged_since(call, org.metadata_changed_at):
-        return Reply(None, 304, headers)
-    return Reply(orjson.Fragment(printed), 200, headers)
-
-
-def _unchanged_since(call: Call, changed: datetime) -> bool:
-    since = call.headers.get("if-modified-since")
-    if not since:
-        return False
-    try:
-        moment = parsedate_to_datetime(since)
-    except (ValueError, TypeError, OverflowError):
-        return False
-    return changed <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def _major(call: Call) -> int:
-    return int(call.version.split(".")[0])
-
-
-# --- one row -------------------------------------------------------------------------------------------------------
 
 
 def create(call: Call, name: str) -> Reply:
@@ -178,8 +97,8 @@ def upsert(call: Call, name: str, field_name: str, key: str) -> Reply:
         if not found and call.params.get("updateOnly", "").lower() == "true":
             raise errors.not_found()
         writer = Writer.at(call.org, call.user, call.now())
-        record_id, created = records.upsert(writer, db, view, field, stored, values)
-    with_flag = _major(call) >= _CREATED_FLAG_SINCE
+        record_id, created = records.upsert(writer, db, view, field=field, key=stored, values=values)
+    with_flag = call.major >= _CREATED_FLAG_SINCE
     if created:
         return _created(call, view, record_id, with_flag=with_flag)
     if not with_flag:
@@ -199,22 +118,21 @@ def key_value(view: ObjectView, field: FieldSchema, key: Any) -> Any:
     """Turn an external id's value into its stored form, or raise what is wrong with it."""
     try:
         value = view.table.converters[field.name](key)
-    except ValueProblem as error:
+    except FieldValueError as error:
         raise RecordError([error.problem]) from error
     if value is None:
         raise RecordError([Problem("MISSING_ARGUMENT", f"{field.name} not specified", (field.name,))])
     return value
 
 
-def read_rows(view: ObjectView, base: str, rows_of: Any, fields: list[FieldSchema], condition: str, *given: Any) -> Any:
-    """Read live rows as records: `rows_of` is the storage, `condition` SQL over alias `t` with its parameters."""
-    node = Node(view, order=[field.name for field in fields])
-    node.values = {field.name: (0, view.table.reads[field.name]) for field in fields}
+def read_rows(
+    call: Call, view: ObjectView, fields: Sequence[FieldSchema], condition: str, *given: Any
+) -> dict[str, dict[str, Any]]:
+    """Read live rows as records by id; `condition` is SQL over the table's alias `t`, `given` its parameters."""
     columns = ", ".join(["t._n", 't."Id"', *(view.table.expression(field, "t") for field in fields)])
-    live = ' AND t."IsDeleted" = 0' if view.table.is_deletable else ""
-    rows = rows_of.fetch(f"SELECT {columns} FROM {quoted(view.name)} t WHERE {condition}{live}", given)
-    make = record_maker(node, base)
-    return {row[1]: make(row) for row in rows}
+    sql = f"SELECT {columns} FROM {quoted(view.name)} t WHERE {condition}{view.table.live}"
+    make = flat_maker(view, [field.name for field in fields], f"{call.root}/sobjects")
+    return {row[1]: make(row) for row in call.org.storage.fetch(sql, given)}
 
 
 def chosen_fields(view: ObjectView, names: list[str]) -> list[FieldSchema]:
@@ -239,20 +157,18 @@ def _id_in_path(view: ObjectView, text: str) -> str:
 def _read(call: Call, view: ObjectView, record_id: str) -> Reply:
     names = [name for name in call.params.get("fields", "").split(",") if name.strip()]
     fields = chosen_fields(view, names) if names else list(view.fields)
-    if "LastModifiedDate" in view.by_name and not any(field.name == "LastModifiedDate" for field in fields):
-        stamps = read_rows(view, "", call.org.storage, chosen_fields(view, ["LastModifiedDate"]), 't."Id" = ?', record_id)
-    else:
-        stamps = {}
-    found = read_rows(view, f"{call.root}/sobjects", call.org.storage, fields, 't."Id" = ?', record_id)
+    stamped = view.by_name.get("lastmodifieddate")
+    wanted = fields if stamped is None or stamped in fields else [*fields, stamped]
+    found = read_rows(call, view, wanted, 't."Id" = ?', record_id)
     if not found:
         raise errors.not_found()
     record = found[record_id]
-    modified = (stamps.get(record_id) or record).get("LastModifiedDate")
+    modified = None if stamped is None else record[stamped.name] if stamped in fields else record.pop(stamped.name)
     headers = {}
     if modified:
         changed = read_stamp(modified)
         headers["Last-Modified"] = http_date(changed)
-        if _unchanged_since(call, changed):
+        if call.unchanged_since(changed):
             return Reply(None, 304, headers)
     if view.name == _ETAGGED:
         digest = hashlib.sha256(orjson.dumps(record)).digest()
@@ -266,26 +182,14 @@ def _update(call: Call, view: ObjectView, record_id: str) -> None:
         raise errors.simple(400, "INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     values = records.checked(view, body)
     _refuse_locked(call, record_id)
-    with call.org.storage.writing() as db, _addressed():
+    with call.org.storage.writing() as db:
         records.update(Writer.at(call.org, call.user, call.now()), db, view, record_id, values)
 
 
 def _delete(call: Call, view: ObjectView, record_id: str) -> None:
     _refuse_locked(call, record_id)
-    with call.org.storage.writing() as db, _addressed():
+    with call.org.storage.writing() as db:
         records.delete(Writer.at(call.org, call.user, call.now()), db, view, record_id)
-
-
-class _addressed:  # noqa: N801 - a context manager, used like a function
-    """Answer 404 NOT_FOUND where the row that a path names never was."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: Any, error: BaseException | None, _trace: Any) -> None:
-        if isinstance(error, RecordError) and error.problems[0].code == "INVALID_CROSS_REFERENCE_KEY":
-            if not error.problems[0].fields:
-                raise errors.not_found() from error
 
 
 def _refuse_locked(call: Call, record_id: str | None) -> None:
@@ -312,44 +216,3 @@ def _created(call: Call, view: ObjectView, record_id: str, *, with_flag: bool) -
     if with_flag:
         body["created"] = True
     return Reply(body, 201, {"Location": f"{call.root}/sobjects/{view.name}/{record_id}"})
-
-
-# --- what changed --------------------------------------------------------------------------------------------------
-
-
-def updated(call: Call, name: str) -> Reply:
-    """Answer GET /sobjects/{object}/updated: ids of live rows changed in the period, its end excluded."""
-    view = call.org.require(call.user, name)
-    start, end = _period(call)
-    sql = f'SELECT "Id" FROM {quoted(view.name)} WHERE "SystemModstamp" >= ? AND "SystemModstamp" < ?'
-    found = call.org.storage.fetch(f"{sql}{view.table.live} ORDER BY _n", (start, end))
-    return Reply({"ids": [record_id for (record_id,) in found], "latestDateCovered": end})
-
-
-def deleted(call: Call, name: str) -> Reply:
-    """Answer GET /sobjects/{object}/deleted: rows put into the recycle bin in the period."""
-    view = call.org.require(call.user, name)
-    start, end = _period(call)
-    found = []
-    if view.table.is_deletable:
-        sql = f'SELECT "Id", "SystemModstamp" FROM {quoted(view.name)} WHERE "IsDeleted" = 1'
-        sql += ' AND "SystemModstamp" >= ? AND "SystemModstamp" < ? ORDER BY _n'
-        found = call.org.storage.fetch(sql, (start, end))
-    return Reply(
-        {
-            "deletedRecords": [{"id": record_id, "deletedDate": when} for record_id, when in found],
-            "earliestDateAvailable": stamp(call.org.created),
-            "latestDateCovered": end,
-        }
-    )
-
-
-def _period(call: Call) -> tuple[str, str]:
-    start, end = (parse_moment(call.params.get(name, "").replace(" ", "+")) for name in ("start", "end"))
-    if start is None or end is None:
-        raise errors.simple(400, "INVALID_REPLICATION_DATE", "start and end must be ISO 8601 datetimes")
-    if start >= end:
-        raise errors.simple(400, "INVALID_REPLICATION_DATE", "endDate before startDate")
-    if read_stamp(start) < call.org.clock.now() - _PERIOD:
-        raise errors.simple(400, "INVALID_REPLICATION_DATE", "startDate before org replication enabled date")
-    return start, end

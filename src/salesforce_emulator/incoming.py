@@ -1,0 +1,82 @@
+"""A request as it came over the wire, before it is known what it asks for."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from salesforce_emulator import errors
+from salesforce_emulator.web import read_params
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_LOGIN_HOST = re.compile(r"/[^/]+\.salesforce\.com(?=/|$)")
+_MAX_URI, _MAX_HEADERS, _MAX_BODY = 16_384, 16_384, 64 * 2**20
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request as it came: `path` undecoded, without the `/<login host>` that simple_salesforce puts before it."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    too_large: bool = False
+
+    @property
+    def target(self) -> str:
+        """Return path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def base_url(self) -> str:
+        """Return the address that the client reached us by."""
+        return f"https://{self.headers.get('host', 'localhost')}"
+
+    @property
+    def effective_method(self) -> str:
+        """Honour `?_HttpMethod=PATCH`, for clients that can only POST."""
+        override = read_params(self.query).get("_HttpMethod", "").upper()
+        return override if self.method == "POST" and override in {"PATCH", "DELETE", "GET"} else self.method
+
+    def check_size(self) -> None:
+        """Raise the `ApiError` of the edge where URI, headers or body are longer than it takes."""
+        if len(self.target) > _MAX_URI:
+            raise errors.uri_too_long()
+        if sum(len(name) + len(value) for name, value in self.headers.items()) > _MAX_HEADERS:
+            raise errors.headers_too_long()
+        if self.too_large:
+            raise errors.body_too_large()
+
+    def unpacked_body(self) -> bytes:
+        """Return the body, unpacked where it came as gzip."""
+        if self.headers.get("content-encoding", "").lower() != "gzip":
+            return self.body
+        try:
+            return zlib.decompressobj(wbits=31).decompress(self.body, _MAX_BODY)
+        except zlib.error as error:
+            raise errors.simple(400, "INVALID_INPUT", f"the body is not gzip: {error}") from error
+
+
+async def read_incoming(request: Request) -> Incoming:
+    """Read a request to its end; raises `ClientDisconnect` where the client goes first."""
+    raw = request.scope.get("raw_path") or request.scope["path"].encode()
+    path = _LOGIN_HOST.sub("", raw.decode("latin-1"), count=1)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= _MAX_BODY:
+            chunks.append(chunk)
+    return Incoming(
+        method=request.method,
+        path=path or "/",
+        query=request.scope["query_string"].decode("utf-8", "replace"),
+        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.scope["headers"]},
+        body=b"".join(chunks),
+        too_large=size > _MAX_BODY,
+    )
