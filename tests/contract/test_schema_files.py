@@ -345,14 +345,10 @@ def test_a_picklist_value_may_be_text_or_object() -> None:
     assert (whole.value, whole.label, whole.active, whole.default) == ("b", "Blue", False, True)
 
 
-def test_a_field_can_be_added_replaced_and_removed() -> None:
-    """A new field comes last, one of the same name (in any case) takes its place, and the loaded schema stays."""
-    lead = load()["Lead"]
-    made = custom_field({"name": "Made__c", "type": "string"})
-    other = custom_field({"name": "made__c", "type": "date"})
-    added = lead.with_field(made)
-    assert added.fields[-1] is made
-    assert added.with_field(other).fields[-1] is other
-    assert len(added.with_field(other).fields) == len(lead.fields) + 1
-    assert added.without_field("MADE__C").fields == lead.fields
-    assert load()["Lead"].field("Made__c") is None
+def test_a_changed_picklist_brings_its_own_default() -> None:
+    """A field's default value is the one its picklist marks; without one it is no longer defaulted on create."""
+    status = load()["Lead"].by_name["status"]
+    changed = describe_field(status.with_picklist(picklist_values(["New", {"value": "Open", "defaultValue": True}])))
+    assert (changed["defaultValue"], changed["defaultedOnCreate"]) == ("Open", True)
+    without = describe_field(status.with_picklist(picklist_values(["New"])))
+    assert (without["defaultValue"], without["defaultedOnCreate"]) == (None, False)

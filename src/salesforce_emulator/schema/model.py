@@ -103,6 +103,12 @@ class FieldSchema:
         """Say whether a create without a value for this field is refused (R19); a check box is never without one."""
         return self.createable and not self.nillable and not self.defaulted_on_create and self.type != "boolean"
 
+    def with_picklist(self, values: tuple[PicklistValue, ...]) -> FieldSchema:
+        """Return the field with other picklist values; its default value is the one that they mark, if any."""
+        default = next((each.value for each in values if each.default), None)
+        defaulted = default is not None or self.default_value_formula is not None
+        return replace(self, picklist=values, default_value=default, defaulted_on_create=defaulted)
+
 
 def _attributes() -> dict[str, str]:
     renamed = {"compound_name": "compoundFieldName", "picklist": "picklistValues"}
@@ -145,14 +151,3 @@ class SObjectSchema:
     def field(self, name: str) -> FieldSchema | None:
         """Find a field by its API name in any case; None if there is none."""
         return self.by_name.get(name.lower())
-
-    def with_field(self, new: FieldSchema) -> SObjectSchema:
-        """Return the sObject with this field: in the place of the one of that name, else as the last."""
-        key = new.name.lower()
-        if key not in self.by_name:
-            return replace(self, fields=(*self.fields, new))
-        return replace(self, fields=tuple(new if each.name.lower() == key else each for each in self.fields))
-
-    def without_field(self, name: str) -> SObjectSchema:
-        """Return the sObject without the field of this name (in any case)."""
-        return replace(self, fields=tuple(each for each in self.fields if each.name.lower() != name.lower()))
