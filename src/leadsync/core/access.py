@@ -129,6 +129,11 @@ class EffectiveMapping(BaseModel):
         """Return the mapped e-mail field of one object, if it takes part (R24)."""
         return next((f for f in self.on(sobject) if f.field == EMAIL), None)
 
+    def unfilled(self, sobject: str) -> list[str]:
+        """Return the API names that a create on the object must carry and that no field may write (R19)."""
+        filled = {f.api_name for f in self.on(sobject) if f.pushed}
+        return [name for name in self.objects[sobject].required if name not in filled]
+
     @property
     def lead_columns(self) -> list[str]:
         """Return the columns of `leads` that take part, each once, in the mapping's order."""
@@ -196,6 +201,10 @@ def problems(mapping: EffectiveMapping) -> list[Problem]:
             allowed = ", ".join(sorted(accepted(f.type)))
             told = problem(f.code, **place, **facts, allowed=allowed)
             found[f.code, f.sobject, f.field] = replace(told, message_ja=f.reason_ja, message_en=f.reason)
+    creates = OBJECTS[0]  # a Contact is never created (R3)
+    if mapping.objects[creates].email:
+        for name in mapping.unfilled(creates):
+            found["access_required", name] = problem("access_required", sobject=creates, value=name)
     return list(found.values())
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from leadsync.core import types
 from leadsync.core.access import OBJECTS
+from leadsync.core.frames import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -59,7 +60,7 @@ def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id
     found = pd.concat(parts, ignore_index=True)
     known = links.dropna(subset=["record_id"]).groupby("record_id")["record_edited_at"].max()
     current = links.loc[links["current"], "record_id"].dropna()
-    found["edited_at"] = found["edited_at"].fillna(found["record_id"].map(known))
+    found["edited_at"] = found["edited_at"].fillna(look_up(found["record_id"], known))
     found["linked"] = found["record_id"].isin(current)
     return found
 
@@ -124,7 +125,8 @@ class _Matching:
     def __init__(self, leads: pd.DataFrame, links: pd.DataFrame) -> None:
         self.leads, self.links = leads, links
         self.current = links[links["current"]]
-        own = self.current.drop_duplicates("lead_id").set_index("lead_id").reindex(leads["id"])
+        whole = dict.fromkeys(("link_id", "version"), "Int64")
+        own = self.current.drop_duplicates("lead_id").set_index("lead_id").astype(whole).reindex(leads["id"])
         own.index = leads.index
         self.own = own
         self.linked = own["record_id"].notna()
@@ -155,8 +157,8 @@ class _Matching:
     def keep_own(self, mask: pd.Series) -> None:
         """Go on with the record that the lead is linked with."""
         self.out.loc[mask, ["sobject", "record_id"]] = self.own.loc[mask, ["sobject", "record_id"]]
-        self.out.loc[mask, "link_id"] = self.own.loc[mask, "link_id"].astype("Int64")
-        self.out.loc[mask, "link_version"] = self.own.loc[mask, "version"].astype("Int64")
+        self.out.loc[mask, "link_id"] = self.own.loc[mask, "link_id"]
+        self.out.loc[mask, "link_version"] = self.own.loc[mask, "version"]
 
     def set_aside_unusable(self, unresolved: Collection[int]) -> None:
         """Defer what an earlier write left open, skip blank addresses, hold malformed ones."""
@@ -183,10 +185,10 @@ class _Matching:
         links = self.current.drop_duplicates("email_key").set_index("email_key")["lead_id"]
         others = found[found["state"].eq("live")]
         record = (others["sobject"] + " " + others["record_id"]).groupby(others["email_key"]).min()
-        holder = self.key.map(leads).combine_first(self.key.map(links)).astype("Int64")
+        holder = look_up(self.key, leads).fillna(look_up(self.key, links))
         by_lead = challengers & holder.notna() & holder.ne(self.leads["id"])
         self.hold(by_lead, "address_taken", "lead " + holder.astype("str"), fate="pair")
-        named = self.key.map(record).astype("str")
+        named = look_up(self.key, record)
         by_record = challengers & ~by_lead & named.notna() & named.ne(self.own["sobject"] + " " + self.own["record_id"])
         self.hold(by_record, "address_taken", named, fate="pair")
         self.keep_own(by_lead | by_record)
@@ -196,49 +198,49 @@ class _Matching:
         rivals = self.leads.loc[self.open, ["id", "updated_at"]].assign(key=self.key, linked=self.linked)
         ranked = rivals.sort_values(["updated_at", "linked", "id"], ascending=[False, False, True], na_position="last")
         self.winners = ranked.drop_duplicates("key").set_index("key")["id"]
-        winner = self.key.map(self.winners)
+        winner = look_up(self.key, self.winners)
         losers = self.open & winner.ne(self.leads["id"])
-        self.hold(losers, "email_twin", "lead " + winner.astype("Int64").astype("str"))
+        self.hold(losers, "email_twin", "lead " + winner.astype("str"))
         self.losers = set(self.leads.loc[losers, "id"])
 
     def pair(self, found: pd.DataFrame, best: pd.DataFrame) -> None:
         """Pair each lead with its record: the linked one, or the chosen one of its address (R4)."""
         self.leaving = set(self.leads.loc[self.open & self.changed, "id"])
         seen = found.drop_duplicates("record_id").set_index("record_id")["state"]
-        own_state = self.own["record_id"].map(seen).fillna("unseen")
+        own_state = look_up(self.own["record_id"], seen).fillna("unseen")
         gone = self.open & self.linked & own_state.ne("live")
         self.hold(gone, "api_no_access")
         self.out.loc[gone, "code"] = own_state[gone].map(_CLOSED)
         stays = self.open & self.changed
-        record = self.key.map(best["record_id"]).astype("str").mask(stays, self.own["record_id"])
-        sobject = self.key.map(best["sobject"]).astype("str").mask(stays, self.own["sobject"])
+        record = look_up(self.key, best["record_id"]).mask(stays, self.own["record_id"])
+        sobject = look_up(self.key, best["sobject"]).mask(stays, self.own["sobject"])
         # The linked record may carry another address by now; it stays the lead's own unless a rival is newer (R4).
         alone = self.open & self.linked & record.isna()
         record, sobject = record.mask(alone, self.own["record_id"]), sobject.mask(alone, self.own["sobject"])
         chosen = self.open & record.notna()
 
         holders = self.current.dropna(subset=["record_id"]).drop_duplicates("record_id").set_index("record_id")
-        holder = record.map(holders["lead_id"]).astype("Int64")
+        holder = look_up(record, holders["lead_id"])
         foreign = chosen & holder.notna() & holder.ne(self.leads["id"])
         from_twin = foreign & holder.isin(self.losers)
         self._wait_for(foreign, holder)
         foreign &= self.open
         self.hold(foreign & ~from_twin, "record_taken", "lead " + holder.astype("str"))
-        self.out.loc[from_twin, "takes"] = record.map(holders["link_id"]).astype("Int64")[from_twin]
+        self.out.loc[from_twin, "takes"] = look_up(record, holders["link_id"])[from_twin]
 
         chosen &= self.open
         self.out.loc[chosen, "fate"] = "pair"
         self.out.loc[chosen, "record_id"] = record[chosen]
         self.out.loc[chosen, "sobject"] = sobject[chosen]
         moved = chosen & self.linked & record.ne(self.own["record_id"])
-        self.out.loc[moved, "closes"] = self.own.loc[moved, "link_id"].astype("Int64")
+        self.out.loc[moved, "closes"] = self.own.loc[moved, "link_id"]
         ever = self.links.dropna(subset=["record_id"]).drop_duplicates(["lead_id", "record_id"], keep="last")
-        ours = pd.DataFrame({"lead_id": self.leads["id"], "record_id": record}).merge(
-            ever[["lead_id", "record_id", "link_id", "version"]], on=["lead_id", "record_id"], how="left"
+        pair = pd.MultiIndex.from_frame(ever[["lead_id", "record_id"]])
+        ours = ever.set_axis(pair)[["link_id", "version"]].astype("Int64")
+        ours = ours.reindex(pd.MultiIndex.from_arrays([self.leads["id"], record])).set_axis(self.leads.index)
+        self.out.loc[chosen, ["link_id", "link_version"]] = ours.loc[chosen].set_axis(
+            ["link_id", "link_version"], axis=1
         )
-        ours.index = self.leads.index
-        self.out.loc[chosen, "link_id"] = ours.loc[chosen, "link_id"].astype("Int64")
-        self.out.loc[chosen, "link_version"] = ours.loc[chosen, "version"].astype("Int64")
 
     def _wait_for(self, taken: pd.Series, holder: pd.Series) -> None:
         """Decide next time where the holder gives the address up in this very cycle."""
@@ -247,7 +249,7 @@ class _Matching:
     def create(self, mapping: EffectiveMapping) -> None:
         """Create a Lead for an address that is on neither object (R3), unless a twin may be hidden (R40, R45)."""
         links = self.current.drop_duplicates("email_key").set_index("email_key")["lead_id"]
-        holder = self.key.map(links).astype("Int64")
+        holder = look_up(self.key, links)
         taken = self.open & holder.notna() & holder.ne(self.leads["id"])
         self._wait_for(taken, holder)
         self.hold(taken & self.open, "address_taken", "lead " + holder.astype("str"))

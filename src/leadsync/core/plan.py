@@ -12,6 +12,7 @@ import pandas as pd
 
 from leadsync.core import holds, matching, merge, types
 from leadsync.core.access import OBJECTS
+from leadsync.core.frames import look_up
 from leadsync.core.mapping import FieldType
 from leadsync.core.snapshot import pack, unpack
 
@@ -95,7 +96,7 @@ def decide(staged: Staged, mapping: EffectiveMapping, *, contact_first: bool = F
         sent_email=leads["email"].str.normalize("NFKC").str.strip(),
         lead_snapshot=_packed([part.lead_snapshot for part in parts], lead_was),
         record_snapshot=_packed([part.record_snapshot for part in parts], record_was),
-        edited_at=pd.to_datetime(matches["record_id"].map(edited), utc=True),
+        edited_at=look_up(matches["record_id"], edited),
     )
     return Plan(actions, changes.reset_index(drop=True), errors, sum(part.differs for part in parts))
 

@@ -256,6 +256,13 @@ _TEXTS: dict[str, tuple[str, str, str, str, str]] = {
         "編集アクセスを与えるか、direction を to_lead にしてください。Salesforceからの反映は続きます。",
         "Give edit access to the field, or set direction to to_lead; values from Salesforce still arrive.",
     ),
+    "access_required": (
+        "R19",
+        "{sobject} の必須項目「{value}」に対応する項目がないため、新しい{sobject}を作成できません",
+        "no {sobject} can be created: {sobject}.{value} is required there, and no row of the mapping fills it",
+        "「{value}」に書き込む行をマッピングに加えるか、Salesforceで必須を外すか既定値を設定してください。",
+        "Map a lead field to {value}, or give it a default in Salesforce or make it optional there.",
+    ),
     "access_restricted": (
         "R12",
         "{sobject} の「{value}」は制限付き選択リストなので、allow_new_values は効きません",

@@ -52,10 +52,10 @@ def unpack(texts: pd.Series, fields: Sequence[str]) -> pd.DataFrame:
     schema = pa.schema([(field, pa.string()) for field in fields])
     if texts.empty or not fields:
         return pd.DataFrame({f: pd.Series(pd.NA, index=texts.index, dtype="str") for f in fields}, index=texts.index)
-    data = "\n".join(texts.fillna("{}").tolist()).encode()
+    lines = [line.encode() for line in texts.fillna("{}").tolist()]
     table = pa_json.read_json(
-        io.BytesIO(data),
-        read_options=pa_json.ReadOptions(block_size=max(_BLOCK, int(texts.str.len().max()) * 4)),
+        io.BytesIO(b"\n".join(lines)),
+        read_options=pa_json.ReadOptions(block_size=max(_BLOCK, 2 * max(map(len, lines)))),
         parse_options=pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     )
     return pd.DataFrame(

@@ -69,14 +69,16 @@ def _commit(cycle: Cycle, connection: Any) -> bool:
 def _tell(cycle: Cycle) -> dict[str, int]:
     """Write the digest into the outbox where something is new, changed or recovered."""
     counts = {"new": 0, "changed": 0, "recovered": 0}
+    with engines.reading(cycle.engine) as view:
+        rows = [(row, change) for row in held.to_tell(view) if (change := _change(row))]
+    if not rows:
+        return counts
+    labels = {f.field: f.label for f in cycle.mapping.fields}
+    emails = _emails(cycle, sorted({row.lead_id for row, _ in rows}))
+    items = [_item(row, change, labels, emails) for row, change in rows]
+    mail = digest(items, cycle.settings, f"{cycle.run_id}:{state.now().isoformat()}")
     with cycle.engine.begin() as connection:
-        rows = [(row, change) for row in held.to_tell(connection) if (change := _change(row))]
-        if not rows:
-            return counts
-        labels = {f.field: f.label for f in cycle.mapping.fields}
-        emails = _emails(cycle, sorted({row.lead_id for row, _ in rows}))
-        items = [_item(row, change, labels, emails) for row, change in rows]
-        if mail := digest(items, cycle.settings, f"{cycle.run_id}:{state.now().isoformat()}"):
+        if mail:
             held.put_mail(connection, cycle.run_id, asdict(mail))
         held.told(
             connection,
