@@ -196,10 +196,17 @@ def problems(mapping: EffectiveMapping) -> list[Problem]:
         if f.code in ("access_object", "access_email"):
             found.setdefault((f.code, f.sobject), problem(f.code, sobject=f.sobject))
         elif f.code:
-            place = {"file": f.file, "line": f.line, "column": f"{f.sobject.lower()}_field"}
-            facts = {"sobject": f.sobject, "value": f.api_name, "type": f.type, "sf_type": f.sf_type}
-            allowed = ", ".join(sorted(accepted(f.type)))
-            told = problem(f.code, **place, **facts, allowed=allowed)
+            told = problem(
+                f.code,
+                file=f.file,
+                line=f.line,
+                column=f"{f.sobject.lower()}_field",
+                sobject=f.sobject,
+                value=f.api_name,
+                type=f.type,
+                sf_type=f.sf_type,
+                allowed=", ".join(sorted(accepted(f.type))),
+            )
             found[f.code, f.sobject, f.field] = replace(told, message_ja=f.reason_ja, message_en=f.reason)
     creates = OBJECTS[0]  # a Contact is never created (R3)
     if mapping.objects[creates].email:

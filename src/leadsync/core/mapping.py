@@ -103,13 +103,16 @@ class Mapping:
     @classmethod
     def from_json(cls, data: Lookup[str, Any]) -> Mapping:
         """Read what `to_json` gave."""
-        kinds = {"type": FieldType, "direction": Direction, "conflict": ConflictRule}
-        return cls(
-            tuple(
-                FieldMapping(**{key: kinds[key](value) if key in kinds else value for key, value in row.items()})
-                for row in data["rows"]
-            )
-        )
+        return cls(tuple(_from_json(row) for row in data["rows"]))
+
+
+def _from_json(row: dict[str, Any]) -> FieldMapping:
+    kinds = {
+        "type": FieldType(row["type"]),
+        "direction": Direction(row["direction"]),
+        "conflict": ConflictRule(row["conflict"]),
+    }
+    return FieldMapping(**(row | kinds))
 
 
 EMAIL = "email"

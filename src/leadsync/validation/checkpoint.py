@@ -14,6 +14,7 @@ import great_expectations as gx
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.validator.v1_validator import Validator
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 COLUMN_SHARE = 0.20
 COLUMN_LEADS = 50
 """Above this share of a column's distinct values, and from this many leads on, the mapping is wrong, not the leads."""
+
+SHOWN = 255
+"""Characters of a value that a verdict shows."""
 
 _RESULT_FORMAT = {"result_format": "BASIC", "exclude_unexpected_values": True, "return_unexpected_index_query": False}
 _REQUIRED_FORMAT = _RESULT_FORMAT | {"result_format": "COMPLETE"}
@@ -64,8 +68,9 @@ class ColumnProblem:
 class Verdicts:
     """What was found wrong.
 
-    `frame` has one row per lead, object and field that fails: `lead_id` int64 and `value` str (NA: blank); `sobject`,
-    `field`, `code`, `rule` and `detail` as categories of str, since they repeat. `checked` counts the expectations.
+    `frame` has one row per lead, object and field that fails: `lead_id` int64 and `value` str (cut at `SHOWN`, NA:
+    blank); `sobject`, `field`, `code`, `rule` and `detail` as categories of str, since they repeat. `checked` counts
+    the expectations.
     """
 
     frame: pd.DataFrame
@@ -177,7 +182,8 @@ class _Failure:
 
     def values(self) -> pa.Array:
         positions = self.column.positions[self.rows]
-        return self.column.distinct.take(pa.array(positions, mask=positions < 0))
+        shown = pc.utf8_slice_codeunits(self.column.distinct, 0, SHOWN)
+        return shown.take(pa.array(positions, mask=positions < 0))
 
 
 def _results(mapping: EffectiveMapping, held: dict[str, _Column]) -> Iterator[ExpectationSuiteValidationResult]:
@@ -254,4 +260,4 @@ def _frame(failures: list[_Failure], ids: pd.Series) -> pd.DataFrame:
 
 def _repeated(texts: list[str], counts: list[int]) -> pd.Categorical:
     kinds = pd.Index(list(dict.fromkeys(texts)), dtype="str")
-    return pd.Categorical.from_codes(np.repeat(kinds.get_indexer(texts), counts), categories=kinds)
+    return pd.Categorical.from_codes(np.repeat(kinds.get_indexer(pd.Index(texts)), counts), categories=kinds)

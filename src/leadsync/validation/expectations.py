@@ -1,3 +1,4 @@
+# mypy: disable-error-code="misc, no-any-return, untyped-decorator"
 """The predicates of `core.types` as expectations of Great Expectations.
 
 One metric gives each value's code, once per column and field; one condition per code reads it. Nothing is filtered or

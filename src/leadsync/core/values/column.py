@@ -30,7 +30,8 @@ def arrow(values: pd.Series) -> pa.Array:
 
 def series(array: pa.Array, like: pd.Series) -> pd.Series:
     """Return an Arrow array as a `str` Series with the index of another."""
-    return pd.Series(pd.arrays.ArrowStringArray(array.cast(_TEXT), dtype=STR), index=like.index, name=like.name)
+    texts = pd.arrays.ArrowStringArray(array.cast(_TEXT), dtype=STR)  # type: ignore[call-arg]
+    return pd.Series(texts, index=like.index, name=like.name)
 
 
 def trim(column: pa.Array) -> pa.Array:

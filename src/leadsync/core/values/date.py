@@ -36,7 +36,8 @@ def check(column: pa.Array, _field: ActiveField) -> pa.Array:
 
 def _digits(parts: pa.Array, start: int, stop: int) -> np.ndarray:
     digits = pc.utf8_slice_codeunits(parts, start, stop).cast(pa.int32())
-    return pc.fill_null(digits, 1).to_numpy(zero_copy_only=False)
+    numbers: np.ndarray = pc.fill_null(digits, 1).to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def to_wire(column: pa.Array, _field: ActiveField) -> pa.Array:
