@@ -48,6 +48,11 @@ class Merged(NamedTuple):
     """Fields that differ at first contact and are left as they are (`first_contact_differs`)."""
 
 
+NOTHING = Merged(
+    pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str").astype({"lead_id": "int64"}), pd.DataFrame(), pd.DataFrame(), 0
+)
+
+
 class _Field(NamedTuple):
     """One field's decision for all rows."""
 
@@ -87,8 +92,8 @@ def _merge(pairs: Pairs, fields: Sequence[ActiveField], decide: _Decide) -> Merg
         record_snapshot[field.field] = record_snapshot[field.field].mask(decided.settled, _text(arrived))
         if decided.send.any():
             parts.append(_changes(field, pairs.leads["id"], record, lead, decided))
-    changes = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
-    return Merged(changes.astype({"lead_id": "int64"}), lead_snapshot, record_snapshot, differs)
+    changes = pd.concat(parts, ignore_index=True) if parts else NOTHING.changes
+    return Merged(changes, lead_snapshot, record_snapshot, differs)
 
 
 def _create_field(field: ActiveField, lead: pd.Series, record: pd.Series, *_snapshots: pd.Series) -> _Field:

@@ -81,11 +81,12 @@ def decide(staged: Staged, mapping: EffectiveMapping, *, contact_first: bool = F
     sides = _Sides(_with_stops_of_twins(leads, matches, mapping), staged.records, matches, lead_was, record_was)
 
     fate = matches["fate"]
-    parts = [sides.merge(merge.create, matching.CREATES, mapping, fate.eq("create") & ~held)]
+    steps: list[tuple[_Step, str, pd.Series]] = [(merge.create, matching.CREATES, fate.eq("create") & ~held)]
     for sobject in OBJECTS:
         pair = fate.eq("pair") & matches["sobject"].eq(sobject)
-        parts.append(sides.merge(merge.update, sobject, mapping, pair & ~held))
-        parts.append(sides.merge(merge.stop, sobject, mapping, pair & held))
+        steps += [(merge.update, sobject, pair & ~held), (merge.stop, sobject, pair & held)]
+    parts = [sides.merge(step, sobject, mapping, rows) for step, sobject, rows in steps if rows.any()]
+    parts = parts or [merge.NOTHING]
     changes = pd.concat([part.changes for part in parts], ignore_index=True).sort_values("lead_id", kind="stable")
 
     edited = found.drop_duplicates("record_id").set_index("record_id")["edited_at"]
@@ -123,7 +124,7 @@ def _snapshots(
 def _packed(parts: Sequence[pd.DataFrame], before: pd.DataFrame) -> pd.Series:
     """Pack the snapshots as they will stand: those of the merged rows, and the rest as they were."""
     merged = pd.concat(parts)
-    return pack(pd.concat([merged, before.drop(index=merged.index)]).sort_index())
+    return pack(pd.concat([merged, before.drop(index=merged.index)])[before.columns].sort_index())
 
 
 def _with_stops_of_twins(leads: pd.DataFrame, matches: pd.DataFrame, mapping: EffectiveMapping) -> pd.DataFrame:

@@ -13,12 +13,15 @@ from leadsync.store import engine as engines
 from leadsync.store import journal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from leadsync.core.access import EffectiveMapping
     from leadsync.pipeline.cycle import Cycle
 
 __all__ = ["keys", "record_frame", "stage"]
+
+_LIVE = {"Lead": " AND IsConverted = false"}
+"""A converted Lead is never chosen or matched (R28)."""
 
 _STAMPS = ("LastModifiedById", "LastModifiedDate")
 _LINK_TYPES = {"link_id": "int64", "lead_id": "int64", "version": "int64", "current": "bool"}
@@ -32,10 +35,11 @@ def stage(cycle: Cycle, leads: pd.DataFrame) -> tuple[str | None, int]:
         links = journal.links(view, lead_ids=leads["id"].tolist(), email_keys=wanted)
     # The address as it is sent: Salesforce compares without regard to case, and knows nothing of full-width forms.
     sent = leads["email"].str.normalize("NFKC").str.strip()[key.notna()].drop_duplicates().tolist()
-    frames = {}
-    for sobject in OBJECTS:
-        linked = [x["record_id"] for x in links if x["current"] and x["sobject"] == sobject and x["record_id"]]
-        frames[sobject] = _records(cycle, sobject, sent, linked)
+    linked = {
+        sobject: [link["record_id"] for link in links if link["current"] and link["sobject"] == sobject]
+        for sobject in OBJECTS
+    }
+    frames = _records(cycle, sent, linked)
     found = pd.concat([frame[["Id", "Email"]] for frame in frames.values()], ignore_index=True)
     with engines.reading(cycle.engine) as view:
         theirs = journal.links(view, record_ids=found["Id"].tolist())
@@ -53,18 +57,32 @@ def fields(mapping: EffectiveMapping, sobject: str) -> list[str]:
     return list(dict.fromkeys([*own, *(f.api_name for f in mapping.on(sobject))]))
 
 
-def _records(cycle: Cycle, sobject: str, emails: Sequence[str], linked: Sequence[str]) -> pd.DataFrame:
+def _records(
+    cycle: Cycle, emails: Sequence[str], linked: Mapping[str, Sequence[str | None]]
+) -> dict[str, pd.DataFrame]:
     """Read the live records with these addresses, and the linked ones whatever became of them (R48)."""
-    mapping = cycle.mapping
-    key = mapping.email(sobject)
-    names = fields(mapping, sobject)
-    if key is None:
-        return record_frame([], names, None)
-    live = " AND IsConverted = false" if sobject == "Lead" else ""
-    rows = list(soql.rows(cycle.salesforce, soql.select_in(sobject, names, key.api_name, emails, where=live)))
-    missing = sorted(set(linked) - {row["Id"] for row in rows})
-    rows += soql.rows(cycle.salesforce, soql.select_in(sobject, names, "Id", missing), deleted_too=True)
-    return record_frame(rows, names, key.api_name)
+    mapping, client = cycle.mapping, cycle.salesforce
+    keyed = {sobject: key.api_name for sobject in OBJECTS if (key := mapping.email(sobject))}
+    names = {sobject: fields(mapping, sobject) for sobject in OBJECTS}
+    by_email = [
+        query
+        for sobject, key in keyed.items()
+        for query in soql.select_in(sobject, names[sobject], key, emails, where=_LIVE.get(sobject, ""))
+    ]
+    rows = list(soql.rows(client, by_email))
+    seen = {row["Id"] for row in rows}
+    by_id = [
+        query
+        for sobject in keyed
+        for query in soql.select_in(sobject, names[sobject], "Id", sorted({i for i in linked[sobject] if i} - seen))
+    ]
+    rows += soql.rows(client, by_id, deleted_too=True)
+    return {
+        sobject: record_frame(
+            [row for row in rows if row["attributes"]["type"] == sobject], names[sobject], keyed.get(sobject)
+        )
+        for sobject in OBJECTS
+    }
 
 
 def record_frame(rows: Sequence[dict[str, Any]], names: Sequence[str], email: str | None) -> pd.DataFrame:
