@@ -142,12 +142,3 @@ class SObjectSchema:
     def by_name(self) -> Mapping[str, FieldSchema]:
         """Map each field's lower-case name to the field: API names are not case-sensitive."""
         return {each.name.lower(): each for each in self.fields}
-
-    @cached_property
-    def by_relationship(self) -> Mapping[str, FieldSchema]:
-        """Map each lower-case relationship name (`owner`, `account`) to its reference field."""
-        return {each.relationship_name.lower(): each for each in self.fields if each.relationship_name}
-
-    def field(self, name: str) -> FieldSchema | None:
-        """Find a field by its API name in any case; None if there is none."""
-        return self.by_name.get(name.lower())
