@@ -26,7 +26,7 @@ _DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 def check(column: pa.Array, _field: ActiveField) -> pa.Array:
     """Check dates: spelled `yyyy-mm-dd` or `yyyy/mm/dd`, and in the calendar."""
     formed = matches(column, _DATE_FORM)
-    parts = pc.if_else(formed, column, pa.scalar("2000-01-01", NONE.type))
+    parts = pc.if_else(pc.fill_null(formed, fill_value=False), column, pa.scalar("2000-01-01", NONE.type))
     year, month, day = (_digits(parts, start, stop) for start, stop in ((0, 4), (5, 7), (8, 10)))
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     days = _DAYS[np.where(month <= 12, month, 0)] + ((month == 2) & leap)  # noqa: PLR2004
@@ -35,8 +35,7 @@ def check(column: pa.Array, _field: ActiveField) -> pa.Array:
 
 
 def _digits(parts: pa.Array, start: int, stop: int) -> np.ndarray:
-    digits = pc.utf8_slice_codeunits(parts, start, stop).cast(pa.int32())
-    numbers: np.ndarray = pc.fill_null(digits, 1).to_numpy(zero_copy_only=False)
+    numbers: np.ndarray = pc.utf8_slice_codeunits(parts, start, stop).cast(pa.int32()).to_numpy()
     return numbers
 
 
