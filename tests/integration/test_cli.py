@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import airflow.sdk  # noqa: F401 - binds its logs to the streams of the moment, which must outlive a CliRunner
 import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner, Result

@@ -90,10 +90,21 @@ class Cause:
 class Told(Protocol):
     """What of an error decides whether a person has been told of it already; a row of `sync_error` will do."""
 
-    code: str
-    value: str | None
-    detail: str | None
-    api_message: str | None
+    @property
+    def code(self) -> str:
+        """A key of `CODES`."""
+
+    @property
+    def value(self) -> str | None:
+        """What the lead holds."""
+
+    @property
+    def detail(self) -> str | None:
+        """What the remedy needs beside the value."""
+
+    @property
+    def api_message(self) -> str | None:
+        """Salesforce's own words."""
 
 
 def fingerprint(error: Told) -> str:
