@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from great_expectations.render.renderer import ValidationResultsPageRenderer
@@ -18,7 +19,8 @@ _VALUES = ("unexpected_list", "unexpected_index_list", "partial_unexpected_list"
 def write(results: list[ExpectationSuiteValidationResult], folder: Path) -> list[Path]:
     """Write one page per failing suite and return the paths.
 
-    The results lose what names single values; they are of no use for verdicts afterwards.
+    The results lose what names single values, and their descriptions are escaped, which Data Docs do not: they are of
+    no use for verdicts afterwards.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -26,6 +28,7 @@ def write(results: list[ExpectationSuiteValidationResult], folder: Path) -> list
         for each in result.results:
             for key in _VALUES:
                 each.result.pop(key, None)
+            each.expectation_config.description = html.escape(each.expectation_config.description)
         page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
         path = folder / f"{result.suite_name.replace(': ', '-')}.html"
         path.write_text(page, encoding="utf-8")

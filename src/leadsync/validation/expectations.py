@@ -18,8 +18,6 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     column_condition_partial,
     column_function_partial,
 )
-from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
-from great_expectations.render.renderer.renderer import renderer
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
 from leadsync.core import types
@@ -95,12 +93,3 @@ class ExpectColumnValuesToPassForSalesforce(ColumnMapExpectation):
         failed, *_ = metrics[f"{_PASSES}.condition"]
         result["result"]["unexpected_index_list"] = np.flatnonzero(failed).tolist()
         return result
-
-    @classmethod
-    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
-    def _prescriptive_renderer(
-        cls, configuration: Any = None, result: Any = None, **_: Any
-    ) -> list[RenderedStringTemplateContent]:
-        told = configuration or (result and result.expectation_config)
-        template = {"template": "$text", "params": {"text": (told.description if told else "") or cls.__name__}}
-        return [RenderedStringTemplateContent(content_block_type="string_template", string_template=template)]
