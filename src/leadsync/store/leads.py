@@ -89,7 +89,7 @@ class LeadTable:
 
     def now(self) -> dt.datetime:
         """Read the database's own clock, in UTC."""
-        with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as view:
+        with reading(self.engine) as view:
             if not self._text_stamps:
                 clock: dt.datetime = view.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
                 return clock.astimezone(dt.UTC)
@@ -115,7 +115,7 @@ class LeadTable:
         """
         table, query = self._query(columns)
         stamp, by_id = table.c.updated_at, table.c.id
-        with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as view:
+        with reading(self.engine) as view:
             yield from _pages(view, query.where(self._says_nothing(stamp)), {by_id: _LOWEST_ID}, page)
             dated = query.where(self._is_late(stamp, moment))
             for rows in _pages(view, dated, {stamp: self._earliest(moment), by_id: _LOWEST_ID}, page):
@@ -128,7 +128,7 @@ class LeadTable:
         table, query = self._query(columns)
         wanted = sorted(set(ids))
         found: list[LeadRow] = []
-        with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as view:
+        with reading(self.engine) as view:
             for start in range(0, len(wanted), PAGE):
                 chosen = self._among(table.c.id, wanted[start : start + PAGE])
                 found += _plain(view.execute(query.where(chosen).order_by(table.c.id)).all())
