@@ -15,7 +15,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 from great_expectations.validator.v1_validator import Validator
 
 from leadsync.core import types
@@ -219,9 +223,12 @@ def _validator(frame: pd.DataFrame, result_format: dict[str, Any]) -> Validator:
 @cache
 def _batch_definition() -> BatchDefinition:
     """Set up Great Expectations, once per process: nothing on disk, nothing sent, nothing drawn."""
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(enable=False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
+    )
+    context = gx.get_context(mode="ephemeral", project_config=config)
     asset = context.data_sources.add_pandas("leads").add_dataframe_asset("leads")
     return asset.add_batch_definition_whole_dataframe("leads")
 
