@@ -158,6 +158,11 @@ def malformed_request(message: str) -> ApiError:
     return simple(400, "MALFORMED_QUERY", message)
 
 
+def too_complicated(why: str) -> ApiError:
+    """Refuse a query beyond what can be run (the text is not recorded anywhere)."""
+    return simple(400, "QUERY_TOO_COMPLICATED", f"Query is too complicated: {why}")
+
+
 def in_query(code: str, query: str, position: int, length: int, message: str) -> ApiError:
     """Refuse a query, quoting the lines around the place: row and column count from 1."""
     start_of_line = query.rfind("\n", 0, position) + 1

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Views = Callable[[str], ObjectView | None]
 
-_MAX_HOPS, _MAX_JOINS = 5, 55
+_MAX_HOPS, _MAX_JOINS, _MAX_DEPTH = 5, 55, 50
 _NUMERIC = NUMBER_TYPES | {"int", "long"}
 _ORDERED = {"<", ">", "<=", ">="}
 _BACKSLASH = re.compile(r"\\(.)", re.DOTALL)
@@ -159,8 +159,7 @@ class _Compiler:
         if reference is None or target is None:
             return None
         if len(self.joins) >= _MAX_JOINS:
-            message = f"more than {_MAX_JOINS} relationships in one query"
-            raise errors.simple(400, "QUERY_TOO_COMPLICATED", message)
+            raise errors.too_complicated(f"more than {_MAX_JOINS} relationships in one query")
         made = Join(f"j{len(self.joins)}", target, reference.relationship_name or "")
         self.join_sql.append(
             f"LEFT JOIN {quoted(target.name)} {made.alias} "
@@ -189,11 +188,13 @@ class _Compiler:
 
     # --- conditions --------------------------------------------------------------------------------------------
 
-    def condition(self, given: Condition) -> str:
+    def condition(self, given: Condition, depth: int = 0) -> str:
+        if depth > _MAX_DEPTH:
+            raise errors.too_complicated(f"conditions nested more than {_MAX_DEPTH} deep")
         if isinstance(given, Junction):
-            return self.junction(given.operator, given.items)
+            return self.junction(given.operator, given.items, depth + 1)
         if isinstance(given, Negation):
-            return f"({self.condition(given.item)}) IS NOT TRUE"
+            return f"({self.condition(given.item, depth + 1)}) IS NOT TRUE"
         alias, view, found, _ = self.resolve(given.path)
         if not found.filterable or found.type in COMPOUND_TYPES:
             message = f"field '{found.name}' can not be filtered in a query call"
@@ -203,12 +204,13 @@ class _Compiler:
             return self.among(column, found, given)
         return self.compare(column, found, given)
 
-    def junction(self, operator: str, items: Sequence[Condition]) -> str:
+    def junction(self, operator: str, items: Sequence[Condition], depth: int) -> str:
         """Join conditions as a balanced tree: SQLite limits the depth of an expression."""
         if len(items) == 1:
-            return self.condition(items[0])
+            return self.condition(items[0], depth)
         half = len(items) // 2
-        return f"({self.junction(operator, items[:half])} {operator} {self.junction(operator, items[half:])})"
+        left, right = (self.junction(operator, part, depth) for part in (items[:half], items[half:]))
+        return f"({left} {operator} {right})"
 
     def compare(self, column: str, found: FieldSchema, given: Compare) -> str:
         operator = given.operator

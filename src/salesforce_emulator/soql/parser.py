@@ -137,7 +137,7 @@ def parse(text: str) -> Query:
     except UnexpectedInput as error:
         raise _unexpected(text, error) from None
     except RecursionError:
-        raise errors.simple(400, "QUERY_TOO_COMPLICATED", "The query is nested too deeply.") from None
+        raise errors.too_complicated("conditions nested too deeply") from None
     if query.offset > MAX_OFFSET:
         message = f"Maximum SOQL offset allowed is {MAX_OFFSET}"
         raise errors.simple(400, "NUMBER_OUTSIDE_VALID_RANGE", message)
