@@ -161,6 +161,10 @@ class AirflowServer:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return {task["task_id"]: task["state"] for task in self.call("GET", path)["task_instances"]}
 
+    def task(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """Return one task of the run as the API shows it."""
+        return dict(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"))
+
     def clear(self, dag_id: str, run_id: str, *task_ids: str, downstream: bool = True) -> None:
         """Clear tasks of a run, so that the scheduler runs them again."""
         body = {
