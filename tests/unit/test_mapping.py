@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadsync.core import mapping
+from leadsync.core import mapping, mapping_file
 from leadsync.core.mapping import ConflictRule, Direction, FieldType, Mapping
+from leadsync.core.pairs import accepted
 
 if TYPE_CHECKING:
     from leadsync.core.problems import Problem
@@ -305,3 +306,26 @@ def test_prepare_needs_neither_pandas_nor_great_expectations() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_dictionarys_example_is_a_mapping() -> None:
+    """The example that analysts copy has no problem."""
+    example = README.split("```csv\n")[1].split("```")[0]
+    assert found(example.encode()) == []
+
+
+@pytest.mark.parametrize("name", [*mapping_file.HEADERS, *mapping_file.HEADERS.values()])
+def test_the_dictionary_names_every_column(name: str) -> None:
+    """Each header stands in the column dictionary, in both languages."""
+    assert name in README.split("## 種類")[0]
+
+
+@pytest.mark.parametrize("kind", FieldType)
+def test_the_dictionary_names_every_type(kind: FieldType) -> None:
+    """Each type stands in the dictionary with its label and the Salesforce types that go with it (R18)."""
+    row = next(line for line in README.splitlines() if line.startswith("|") and f"`{kind}`" in line.split("|")[1])
+    assert mapping.TYPE_LABELS[kind] in row
+    assert all(sf_type in row for sf_type in accepted(kind))
