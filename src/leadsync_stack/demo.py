@@ -149,12 +149,12 @@ def run(home: Path) -> None:
         _say(f"started the sync (R33) and wrote {LEADS:,} leads; running lead_sync three times")
 
         first = watch.cycle("1: new leads")
-        _check_first(first, watch, planted)
+        check_first(first, watch, planted)
         second = watch.cycle("2: no edits")
-        _check_nothing_written(second)
+        check_nothing_written(second)
         edits = samples.edit(engine, EDITS, seed=SEED, now=datetime.now(UTC))
         third = watch.cycle(f"3: {EDITS} edits")
-        _check_edits(third, watch.expected_values(edits))
+        check_edits(third, watch.expected_values(edits))
 
         _say("\n" + table([first, second, third]))
         _say(f"the mail, as caught: {first.mails[0]['Subject']}")
@@ -201,7 +201,8 @@ def table(cycles: list[Cycle]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
 
 
-def _check_first(cycle: Cycle, watch: Watch, planted: Mapping[int, str]) -> None:
+def check_first(cycle: Cycle, watch: Watch, planted: Mapping[int, str]) -> None:
+    """Require every good lead in Salesforce, once per address, and every bad one held for what was planted in it."""
     linked = {row["lead_id"] for row in watch.rows("SELECT lead_id FROM sync_link WHERE current")}
     held = {row["lead_id"]: row["code"] for row in watch.rows("SELECT lead_id, code FROM sync_error")}
     bad = {lead_id: code for lead_id, code in planted.items() if code != SKIPPED}
@@ -217,10 +218,11 @@ def _check_first(cycle: Cycle, watch: Watch, planted: Mapping[int, str]) -> None
     twice = [address for address, count in addresses.items() if count > 1]
     _require(not twice, f"addresses with more than one record (R3): {twice[:5]}")
     _require(not cycle.leads_updated, "leads were changed")
-    _check_mail(cycle.mails)
+    check_mail(cycle.mails)
 
 
-def _check_mail(mails: list[EmailMessage]) -> None:
+def check_mail(mails: list[EmailMessage]) -> None:
+    """Require one digest in Japanese to owner and administrators (R36)."""
     _require(len(mails) == 1, f"{len(mails)} mails instead of one digest")
     (mail,) = mails
     to = f"{mail['To']} {mail['Cc'] or ''}"
@@ -228,13 +230,15 @@ def _check_mail(mails: list[EmailMessage]) -> None:
     _require("同期エラー" in mail["Subject"], f"the mail's subject is {mail['Subject']!r}")
 
 
-def _check_nothing_written(cycle: Cycle) -> None:
+def check_nothing_written(cycle: Cycle) -> None:
+    """Require that nothing was written on either side (R32), and nothing said."""
     _require(cycle.after == cycle.before, f"a cycle without edits wrote to {len(cycle.created | cycle.updated.keys())} "
              f"records and {len(cycle.leads_updated)} leads")  # fmt: skip
     _require(not cycle.mails, "a cycle without news sent a mail")
 
 
-def _check_edits(cycle: Cycle, expected: dict[str, dict[str, Any]]) -> None:
+def check_edits(cycle: Cycle, expected: Mapping[str, Mapping[str, Any]]) -> None:
+    """Require exactly the expected values, by record id and field, and no other write."""
     _require(bool(expected), "no edited lead has a record")
     written = {
         record_id: {name: value for name, value in fields.items() if name != "SystemModstamp"}

@@ -61,6 +61,7 @@ class Processes:
     """Processes that end together: on leaving the `with` block, on an error and on Ctrl-C."""
 
     def __init__(self, logs: Path) -> None:
+        self.grace_seconds = 10.0
         self._logs = logs
         self._running: list[Process] = []
 
@@ -106,11 +107,11 @@ class Processes:
         for process in self._running:
             process.check()
 
-    def stop(self, *, grace_seconds: float = 10) -> None:
-        """End every process group: ask all at once, wait, then kill what is left."""
+    def stop(self) -> None:
+        """End every process group: ask all at once, wait `grace_seconds`, then kill what is left."""
         for process in self._running:
             _signal_group(process, signal.SIGTERM)
-        deadline = time.monotonic() + grace_seconds
+        deadline = time.monotonic() + self.grace_seconds
         for process in self._running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.popen.wait(max(0.0, deadline - time.monotonic()))
