@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,10 @@ import sqlalchemy as sa
 from leadsync.pipeline import control
 from leadsync.pipeline.cycle import Cycle, run_all
 from leadsync.settings import Settings
-from leadsync.store import migrate
 from leadsync.store.leads import LeadTable
 from leadsync.store.tables import HeldError, Journal, Link, Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.emulator import Emulator
     from tests.smtp import MailCatcher
 
@@ -76,7 +74,9 @@ class World:
         """Run a whole cycle; return each stage's counts."""
         return run_all(self.cycle(run_id))
 
-    def records(self, sobject: str = "Lead", fields: str = "LastName, FirstName, Email, Company") -> list[dict[str, Any]]:
+    def records(
+        self, sobject: str = "Lead", fields: str = "LastName, FirstName, Email, Company"
+    ) -> list[dict[str, Any]]:
         """Return an object's rows, read as the administrator, without their attributes."""
         rows = self.salesforce.admin_query(f"SELECT Id, {fields} FROM {sobject} ORDER BY Email, Id")
         return [{name: value for name, value in row.items() if name != "attributes"} for row in rows]
@@ -99,6 +99,17 @@ class World:
             found.setdefault(row.lead_id, []).append(row.code)
         return {lead_id: sorted(codes) for lead_id, codes in sorted(found.items())}
 
+    def errors(self, lead_id: int) -> list[Any]:
+        """Return what is wrong with a lead now."""
+        return self.rows(HeldError, HeldError.lead_id == lead_id, HeldError.recovered_at.is_(None))
+
+    def copy_mappings(self) -> Path:
+        """Give this world mapping files of its own, and return their folder."""
+        folder = Path(self.settings.staging).parent / "mappings"
+        shutil.copytree(self.settings.mappings_dir, folder)
+        self.settings = self.settings.model_copy(update={"mappings_dir": folder})
+        return folder
+
     def links(self) -> dict[int, str]:
         """Return the record that each lead is linked with now."""
         return {row.lead_id: row.record_id for row in self.rows(Link, Link.current)}
@@ -117,12 +128,8 @@ class World:
 
 
 @pytest.fixture
-def world(
-    salesforce: Emulator, database: sa.Engine, mail_catcher: MailCatcher, tmp_path: Path
-) -> Iterator[World]:
+def world(salesforce: Emulator, lead_store: sa.Engine, mail_catcher: MailCatcher, tmp_path: Path) -> World:
     """Give an empty world, not started, on each kind of database."""
-    migrate.create_leads_table(database)
-    migrate.upgrade(database)
     settings = Settings(
         mappings_dir=ROOT / "include" / "mappings",
         staging=str(tmp_path / "staging"),
@@ -130,4 +137,4 @@ def world(
         admin_emails="admin@example.jp",
         api_reserve=0,
     )
-    yield World(salesforce, database, mail_catcher, settings)
+    return World(salesforce, lead_store, mail_catcher, settings)

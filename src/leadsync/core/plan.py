@@ -115,7 +115,8 @@ def _snapshots(
     matches: pd.DataFrame, links: pd.DataFrame, mapping: EffectiveMapping
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what each lead's pair last agreed on (lead side, record side); all NA at first contact."""
-    pair = links.drop_duplicates("link_id").set_index("link_id").reindex(matches["link_id"])
+    by_id = links.astype({"link_id": "Int64"}).drop_duplicates("link_id").set_index("link_id")
+    pair = by_id.reindex(matches["link_id"])
     pair.index = matches.index
     columns = mapping.lead_columns
     return unpack(pair["lead_snapshot"].astype("str"), columns), unpack(pair["record_snapshot"].astype("str"), columns)

@@ -144,9 +144,7 @@ class _Loader:
         outcomes = self._send(records, lambda some: collections.update(client, sobject, some))
         with self._cycle.engine.begin() as connection:
             done = [(a, link_id) for a, link_id in sent if outcomes[a.lead_id].success]
-            journal.update_links(
-                connection, [_link_row(a, link_id) | {"email_key": a.email_key} for a, link_id in done]
-            )
+            self._agree(connection, done)
             self._settle(connection, [a for a, _ in sent], outcomes)
         self.counts["updated"] += len(done)
 

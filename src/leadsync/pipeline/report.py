@@ -76,7 +76,7 @@ def _tell(cycle: Cycle) -> dict[str, int]:
     labels = {f.field: f.label for f in cycle.mapping.fields}
     emails = _emails(cycle, sorted({row.lead_id for row, _ in rows}))
     items = [_item(row, change, labels, emails) for row, change in rows]
-    mail = digest(items, cycle.settings, f"{cycle.run_id}:{state.now().isoformat()}")
+    mail = digest(items, cycle.settings, cycle.run_id)
     with cycle.engine.begin() as connection:
         if mail:
             held.put_mail(connection, cycle.run_id, asdict(mail))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from leadsync.core.codes import is_transient
 from leadsync.store.state import chunks, now, upsert
 from leadsync.store.tables import HeldError, Outbox
 
@@ -88,11 +89,13 @@ def told(connection: Connection, marks: Sequence[tuple[int, str, str, str | None
 
 
 def newly_refused(connection: Connection, run_id: str) -> int:
-    """Count the errors that Salesforce itself raised for the first time in this run: they turn the run red."""
-    query = sa.select(sa.func.count()).where(
-        HeldError.first_run == run_id, HeldError.code.like("api\\_%", escape="\\"), HeldError.recovered_at.is_(None)
+    """Count the records that Salesforce refused for good for the first time in this run: they turn it red."""
+    query = sa.select(HeldError.lead_id, HeldError.code).where(
+        HeldError.first_run == run_id,
+        HeldError.code.startswith("api_", autoescape=True),
+        HeldError.recovered_at.is_(None),
     )
-    return int(connection.execute(query).scalar_one())
+    return len({row.lead_id for row in connection.execute(query) if not is_transient(row.code)})
 
 
 # -- outbox ------------------------------------------------------------------------------------------------------------
