@@ -46,7 +46,8 @@ def answer(org: Org, method: str, path: str, token: str, body: bytes) -> Reply:
     try:
         handler = _find(method, path)
         given = orjson.loads(body) if body else None
-        return Reply(handler(org, given) or {})
+        found = handler(org, given)
+        return Reply({} if found is None else found)
     except orjson.JSONDecodeError as error:
         return Reply({"error": f"not JSON: {error}"}, 400)
     except _Refused as error:
