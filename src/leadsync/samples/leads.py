@@ -10,6 +10,8 @@ from leadsync.samples.draw import Draw, take, text, words
 from leadsync.store.leads import STANDARD_COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -67,8 +69,8 @@ def some(values: pd.Series, where: NDArray[np.bool_]) -> pd.Series:
 def _company(company: Draw) -> dict[str, pd.Series]:
     name = company.pick("name", words("company_names")["name"])
     traded = name + company.pick("trade", words("trades")["name"])
-    names = _fill(company.pick("legal form", _LEGAL_FORMS), traded)
-    institution = _fill(company.pick("institution", [form for form, _ in _INSTITUTIONS]), name)
+    names = _named(company, "legal form", _LEGAL_FORMS, traded)
+    institution = _named(company, "institution", [form for form, _ in _INSTITUTIONS], name)
     names = names.where(company.chance("trades", 93), institution)
     site = "https://www." + _domain(company) + "/"
     return {"company": names + company.pick("branch", _BRANCHES), "website": some(site, company.chance("site", 65))}
@@ -143,10 +145,10 @@ def _address(person: Draw, company: Draw) -> dict[str, pd.Series]:
     return {"email": local + text(person.ids) + "@" + own}
 
 
-def _fill(patterns: pd.Series, names: pd.Series) -> pd.Series:
-    """Put each name where its pattern says `{}`."""
-    parts = patterns.str.split("{}", n=1, expand=True)
-    return parts[0] + names + parts[1]
+def _named(company: Draw, what: str, forms: Sequence[str], names: pd.Series) -> pd.Series:
+    """Put each name into one of the forms, where it says `{}`."""
+    drawn = company.below(what, len(forms))
+    return take([form.split("{}")[0] for form in forms], drawn) + names + take([f.split("{}")[1] for f in forms], drawn)
 
 
 def _cut(values: pd.Series, lengths: NDArray[np.integer]) -> pd.Series:

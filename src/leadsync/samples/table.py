@@ -14,6 +14,7 @@ from leadsync.samples.defects import DEFECTS, LABELS, is_good
 from leadsync.samples.draw import Draw
 from leadsync.samples.extra import DEFECTS as EXTRA_DEFECTS
 from leadsync.samples.leads import good_leads
+from leadsync.store.engine import reading
 from leadsync.store.leads import LeadTable
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def edit(engine: Engine, n: int, seed: int, now: dt.datetime) -> Edits:
 
 
 def _some_good_leads(engine: Engine, n: int, seed: int) -> Draw:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         ids = np.array(connection.scalars(sa.text("SELECT id FROM leads ORDER BY id")).all(), dtype=np.int64)
     good = ids[is_good(ids, (*DEFECTS, *EXTRA_DEFECTS))]
     if len(good) < n:

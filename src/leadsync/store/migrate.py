@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from leadsync.store.engine import reading
 from leadsync.store.leads import STANDARD_COLUMNS
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def head() -> str:
 
 def is_current(engine: Engine) -> bool:
     """Say whether the `sync_` tables are those of this version of the package."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         if not sa.inspect(connection).has_table(VERSION_TABLE):
             return False
         return connection.scalars(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).all() == [head()]
