@@ -433,6 +433,21 @@ def test_r12_details_list_the_allowed_values() -> None:
     assert types.details(SELECT)["picklist_value"] == "a; 製品A; b; 製品B; c"
 
 
+@pytest.mark.parametrize(
+    ("checked", "expected"),
+    [
+        (PERCENT, "max ±999.99"),
+        (INT, "max ±99999999"),
+        (INT.model_copy(update={"digits": 0}), "max ±2147483647"),
+        (field("number", "currency", precision=18, scale=0), "max ±999999999999999999"),
+    ],
+)
+def test_r18_details_say_the_largest_number(checked: ActiveField, expected: str) -> None:
+    """R18: the error says what would fit."""
+    assert types.details(checked)["number_range"] == expected
+    assert code(expected.removeprefix("max ±"), checked) is None
+
+
 def test_r19_a_default_that_would_be_held_is_a_problem() -> None:
     """R19: a default goes through the same checks as a lead's value."""
     bad = DATE.model_copy(update={"default": "5/1", "file": "a.csv", "line": 2})

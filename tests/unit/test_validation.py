@@ -167,6 +167,7 @@ def test_a_column_that_fails_as_a_whole_is_said_once() -> None:
         50,
     )
     assert len(result.frame) == 50
+    assert "1 of 2 values" in str(problem)
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,10 @@ def codes(field: ActiveField) -> tuple[str, ...]:
 
 def details(field: ActiveField) -> dict[str, str]:
     """Return by code what a message needs beside the value: the limit, or the allowed values (R50)."""
-    whole, fraction = number.digits(field)
     values = "; ".join(picklist.allowed(field))
     return {
         "too_long": f"max {field.length}",
-        "number_range": f"max {whole}.{fraction}" if fraction else f"max {whole}",
+        "number_range": f"max ±{number.largest(field)}",
         "picklist_value": values,
         "multipicklist_value": values,
         "checkbox_literal": "; ".join(literal.CHECKBOX),

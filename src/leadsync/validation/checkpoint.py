@@ -42,7 +42,7 @@ COLUMN_SHARE = 0.20
 COLUMN_LEADS = 50
 """Above this share of a column's distinct values, and from this many leads on, the mapping is wrong, not the leads."""
 
-SHOWN = 255
+SHOWN = 120
 """Characters of a value that a verdict shows."""
 
 _RESULT_FORMAT = {"result_format": "BASIC", "exclude_unexpected_values": True, "return_unexpected_index_query": False}
@@ -66,6 +66,14 @@ class ColumnProblem:
     """Distinct values of the column, blanks not counted."""
     leads: int
     """Leads that hold a failing value."""
+
+    def __str__(self) -> str:
+        """Say in one line what fails and where to look."""
+        return (
+            f"mapping: {self.failing} of {self.distinct} values of “{self.label}” ({self.field}) fail on "
+            f"{self.sobject}.{self.api_name}: {self.code} ({self.rule}), {self.leads} leads. "
+            "Check the type and the Salesforce field of that row."
+        )
 
 
 @dataclass(frozen=True)

@@ -66,3 +66,10 @@ def digits(field: ActiveField) -> tuple[int, int]:
         most = len(str(_LARGEST[field.sf_type]))
         return min(field.digits or most, most), 0
     return max(field.precision - field.scale, 1), field.scale
+
+
+def largest(field: ActiveField) -> str:
+    """Return the largest number that a field takes, with as many decimals: `999.99`."""
+    whole, fraction = digits(field)
+    most = _LARGEST.get(field.sf_type, 10**whole)
+    return str(min(most, 10**whole - 1)) + ("." + "9" * fraction if fraction else "")
