@@ -94,7 +94,8 @@ class App:
             if fault.delay is not None:
                 moment = org.clock.now()
                 _abort(scope)
-                await self._wait_for_clock(moment.timestamp() + fault.delay)
+                if not await self._wait_for_clock(moment.timestamp() + fault.delay):
+                    return None
         started = time.perf_counter()
         response = await run_in_threadpool(self._answer, incoming, fault, entry, moment)
         entry["seconds"] = round(time.perf_counter() - started, 6)
@@ -120,11 +121,12 @@ class App:
             return None
         return response
 
-    async def _wait_for_clock(self, until: float) -> None:
-        """Wait until the org's clock says so, whatever moves it, or until the org is reset."""
+    async def _wait_for_clock(self, until: float) -> bool:
+        """Wait until the org's clock says so, whatever moves it; False where a reset comes first."""
         generation = self._org.generation
         while self._org.clock.now().timestamp() < until and self._org.generation == generation:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
+        return self._org.generation == generation
 
     def _answer(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: Any) -> Response:
         try:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator import errors, ids, schema
+from salesforce_emulator import errors, ids, metadata, schema
 from salesforce_emulator.access import Access, ObjectView
 from salesforce_emulator.clock import Clock, stamp
 from salesforce_emulator.faults import Faults
@@ -36,9 +36,11 @@ class Org:
         self.clock = Clock()
         self.created = self.clock.now().replace(microsecond=0) - timedelta(days=1)
         self.storage = Storage(directory)
-        self.schemas = schema.load()
+        kept = self.storage.settings()
+        self.schemas = metadata.restored_schemas(kept)
         self.storage.open(self.schemas, empty=False)
         self.access = Access(fresh=profile == "fresh")
+        metadata.restore_access(self.access, kept)
         self.users = Users(self.storage, keys)
         self.quota = Quota()
         self.faults = Faults()
@@ -63,6 +65,7 @@ class Org:
             self.locators.clear()
             self._settle()
             self._seed()
+            self._keep_metadata()
 
     def close(self) -> None:
         """Let go of the files."""
@@ -82,6 +85,10 @@ class Org:
         self._describes = {}
         now = self.clock.now().replace(microsecond=0)
         self.metadata_changed_at = max(now, self.metadata_changed_at + timedelta(seconds=1))
+        self._keep_metadata()
+
+    def _keep_metadata(self) -> None:
+        self.storage.keep(metadata.as_settings(self.schemas, self.access))
 
     def table(self, name: str) -> Table | None:
         """Find an object's table by its API name in any case."""

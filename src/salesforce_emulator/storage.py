@@ -43,6 +43,7 @@ class Storage:
         self._writer = threading.RLock()
         self._numbers: dict[str, int] = {}
         self.tables: dict[str, Table] = {}
+        self.connection().execute("CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT)")
 
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection; inside `writing` it sees what is not yet committed."""
@@ -104,7 +105,6 @@ class Storage:
             existing = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if "sqlite_sequence" in existing:
                 self._numbers |= dict(db.execute("SELECT name, seq FROM sqlite_sequence")) if not self._numbers else {}
-            db.execute("CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT)")
             for table in self.tables.values():
                 if empty:
                     db.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")

@@ -180,7 +180,7 @@ REFUSED = [
         "SELECT Id FROM Lead WHERE CreatedDate > '2026-01-01T00:00:00Z'",
         "INVALID_FIELD",
         27,
-        "value of filter criterion for field 'CreatedDate' must be of type dateTime and should not be enclosed in quot",
+        "value of filter criterion for field 'CreatedDate' must be of type dateTime and should not be",
     ),
     (
         "SELECT Id FROM Lead WHERE Email = 5",
