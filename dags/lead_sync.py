@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.sdk import dag, task
 
+from leadsync.airflow.alarm import on_failure
 from leadsync.airflow.retries import RETRIES
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def report(ti: TaskInstance) -> dict[str, Any]:
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     is_paused_upon_creation=False,
-    default_args={"owner": "marketing-data", **RETRIES},
+    default_args={"owner": "marketing-data", "on_failure_callback": on_failure, **RETRIES},
     tags=["leadsync", "salesforce", "leads"],
     doc_md=__doc__,
 )

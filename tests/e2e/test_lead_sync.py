@@ -185,6 +185,22 @@ def test_killed_load(started: Stack, store: Engine):
     assert max(addresses(started).values()) == 1
 
 
+def test_salesforce_away(started: Stack):
+    """A side that stays away is tried again twice, then turns the run red and is mailed; the next run is green."""
+    mails = len(caught(started.mails))
+    away = {"match": {"path": "/services/data"}, "fault": "html_503", "times": None}
+    started.org.call("PUT", "/_emulator/faults", [away])
+    run_id = started.airflow.trigger(DAG_ID)
+    run = started.airflow.wait(DAG_ID, run_id, seconds=240)
+    started.org.call("PUT", "/_emulator/faults", [])
+    assert run["state"] == "failed"
+    failed = [stage for stage, state in zip(STAGES, states(started, run_id), strict=True) if state == "failed"]
+    assert started.airflow.task(DAG_ID, run_id, failed[0])["try_number"] == 3
+    subjects = [mail["Subject"] for mail in caught(started.mails)[mails:]]
+    assert subjects == [f"[leadsync] 実行が失敗しました: {failed[0]}"]
+    started.cycle()
+
+
 def heavy_imports(stack: Stack, stage: str, run_id: str) -> list[str]:
     """Run one stage in a fresh interpreter and return which heavy packages it has imported."""
     script = (
