@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from great_expectations.compatibility import pydantic
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import ColumnMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import (
@@ -76,6 +77,15 @@ class ExpectColumnValuesToPassForSalesforce(ColumnMapExpectation):
 
     map_metric: ClassVar[str | None] = _PASSES
     success_keys: ClassVar[tuple[str, ...]] = ("mostly", "code", "salesforce_field")
+
+    _configuration: Any = pydantic.PrivateAttr(None)
+
+    @property
+    def configuration(self) -> Any:
+        """Return the configuration, made once: Great Expectations asks a hundred times for it."""
+        if self._configuration is None:
+            self._configuration = super().configuration
+        return self._configuration
 
     def get_validation_dependencies(self, *args: Any, **kwargs: Any) -> Any:
         """Ask for counts and for the condition itself; sample values stay where they are."""
