@@ -30,7 +30,9 @@ def test_told_elsewhere(error: BaseException | None, elsewhere: bool):
 def test_language(language: str, subject: str):
     """The mail is written in the language of the settings, to owner and administrators."""
     settings = Settings(language=language, owner_email="o@example.jp", admin_emails="a@example.jp")
-    mail = failure_mail(settings, "load", "run 1", errors.QuotaError("API limit <reached>"), "http://airflow/log?a=1&b=2")
+    mail = failure_mail(
+        settings, "load", "run 1", errors.QuotaError("API limit <reached>"), "http://airflow/log?a=1&b=2"
+    )
     assert mail.subject == f"[leadsync] {subject}"
     assert mail.recipients == ["o@example.jp", "a@example.jp"]
     assert "API limit &lt;reached&gt;" in mail.html
