@@ -75,12 +75,16 @@ class App:
     def _control(self, incoming: Incoming) -> Response:
         token = incoming.headers.get("authorization", "").partition(" ")[2].strip()
         path = incoming.path.removeprefix("/_emulator")
-        reply = controls.answer(self._org, incoming.method, path, token, incoming.body)
+        try:
+            reply = controls.answer(self._org, incoming.method, path, token, incoming.body)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not look like the network's
+            _log.exception("no answer to %s %s", incoming.method, incoming.target)
+            reply = Reply({"error": repr(error)}, 500)
         return self._response(incoming, reply)
 
     async def _serve(self, incoming: Incoming, scope: Scope, receive: Receive, send: Send) -> Response | None:
         org = self._org
-        fault = org.faults.find(incoming.method, incoming.target, incoming.body)
+        fault = org.faults.find(incoming.method, incoming.target, incoming.body, self._profile(incoming))
         entry = _entry(org, incoming, fault)
         moment = None
         if fault is not None:
@@ -100,6 +104,11 @@ class App:
         response = await run_in_threadpool(self._answer, incoming, fault, entry, moment)
         entry["seconds"] = round(time.perf_counter() - started, 6)
         return await self._spoil(fault, response, entry, scope, send)
+
+    def _profile(self, incoming: Incoming) -> str:
+        token = incoming.headers.get("authorization", "").partition(" ")[2].strip()
+        user = self._org.users.of_session(token)
+        return user.profile if user else ""
 
     async def _spoil(
         self, fault: Fault | None, response: Response, entry: dict[str, Any], scope: Scope, send: Send

@@ -56,7 +56,7 @@ def serve(
             ready=_print_line,
         )
     except OSError as error:
-        typer.echo(f"cannot listen on {host}:{port}: {error}", err=True)
+        typer.echo(f"cannot start on {host}:{port}: {error}", err=True)
         raise typer.Exit(1) from error
 
 

@@ -27,6 +27,7 @@ _REFERENCE = re.compile(r"@\{([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*|\[\d+\])*)\}")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _OK = range(200, 400)
+_LOGGED_URL = 2_000
 
 
 class _Unresolved(Exception):  # noqa: N818 - a reference to a part that failed or lacks the value
@@ -190,6 +191,6 @@ def _look_up(match: re.Match[str], answers: dict[str, Reply]) -> Any:
 
 def _note(call: Call, parts: list[dict[str, Any]], answers: list[Reply]) -> None:
     call.subrequests.extend(
-        {"method": part.get("method"), "url": part.get("url"), "status": reply.status}
+        {"method": part.get("method"), "url": str(part.get("url"))[:_LOGGED_URL], "status": reply.status}
         for part, reply in zip(parts, answers, strict=True)
     )

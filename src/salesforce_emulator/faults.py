@@ -29,7 +29,7 @@ KINDS = frozenset(
         "malformed",  # send a reply that is no JSON
     }
 )
-_MATCHERS = frozenset({"method", "path", "object", "body"})
+_MATCHERS = frozenset({"method", "path", "object", "body", "user"})
 _OPTIONS: dict[str, type | tuple[type, ...]] = {
     "status": int,
     "errorCode": str,
@@ -55,14 +55,15 @@ class Fault:
     path: re.Pattern[str] | None = None
     object: re.Pattern[str] | None = None
     body: str = ""
+    user: str = ""
     nth: int = 1
     times: int | None = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     seen: int = 0
 
-    def wants(self, method: str, path: str, body: bytes) -> bool:
+    def wants(self, method: str, path: str, body: bytes, user: str) -> bool:
         """Count a matching request and tell whether the fault fires on it; `path` includes the query."""
-        if self.method and self.method != method:
+        if (self.method and self.method != method) or (self.user and self.user != user):
             return False
         if self.path and not self.path.search(path):
             return False
@@ -104,12 +105,12 @@ class Faults:
         with self._lock:
             self._faults = faults
 
-    def find(self, method: str, path: str, body: bytes) -> Fault | None:
-        """Return the fault that fires on a request, if any."""
+    def find(self, method: str, path: str, body: bytes, user: str) -> Fault | None:
+        """Return the fault that fires on a request, if any; `user` is the profile of who sent it."""
         if not self._faults:
             return None
         with self._lock:
-            return next((fault for fault in self._faults if fault.wants(method, path, body)), None)
+            return next((fault for fault in self._faults if fault.wants(method, path, body, user)), None)
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return kind, matches seen and limits of each fault."""
@@ -143,6 +144,7 @@ def _read(given: Mapping[str, Any]) -> Fault:
         path=path,
         object=named,
         body=str(match.get("body", "")),
+        user=str(match.get("user", "")),
         nth=nth,
         times=times,
         options={name: given[name] for name in (*_OPTIONS, "body") if name in given},

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Row = tuple[Any, ...]
 
 MAX_PAGE, MIN_PAGE = 2_000, 200
-_KEPT_LOCATORS = 100
+_KEPT_LOCATORS = 50
 _OPTIONS = "sforce-query-options"
 
 

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import Any
 
-_KEPT = 200_000
+_KEPT = 50_000
 
 
 class RequestLog:

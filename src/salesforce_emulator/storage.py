@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SETTINGS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-65536",
+    "PRAGMA cache_size=-8192",
     "PRAGMA mmap_size=268435456",
     "PRAGMA wal_autocheckpoint=4000",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ import trustme
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+_DNS_NAME = re.compile(
+    r"(?=[^.]*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,13 @@ def certificates(folder: Path, hosts: Iterable[str]) -> Certificates:
 
 
 def _names(hosts: Iterable[str]) -> list[str]:
+    """Leave out what no certificate can hold: the unspecified address, machine names that are no DNS names."""
     names = dict.fromkeys(["localhost", "127.0.0.1", "::1", *hosts])
-    return [name for name in names if name and not _is_wildcard(name)]
+    return [name for name in names if _is_address(name) or _DNS_NAME.fullmatch(name)]
 
 
-def _is_wildcard(name: str) -> bool:
+def _is_address(name: str) -> bool:
     try:
-        return ipaddress.ip_address(name).is_unspecified
+        return not ipaddress.ip_address(name).is_unspecified
     except ValueError:
         return False

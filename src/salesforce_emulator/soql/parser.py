@@ -120,7 +120,7 @@ class _Refused(Exception):  # noqa: N818 - carries a refusal out of lark
         self.message = message
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def parse(text: str) -> Query:
     """Parse SOQL. Raises `ApiError` (MALFORMED_QUERY and relatives)."""
     if len(text) > MAX_LENGTH:

@@ -165,6 +165,8 @@ MATCHES: list[tuple[dict[str, Any], list[bool]]] = [
     ({"match": {"method": "DELETE"}}, [False] * 4),
     ({"match": {"path": r"/limits/?$"}, "times": None}, [True] * 4),
     ({"match": {"object": "Lead"}, "times": None}, [False] * 4),
+    ({"match": {"user": "admin"}, "times": None}, [False] * 4),
+    ({"match": {"user": "integration"}, "times": None}, [True] * 4),
 ]
 
 

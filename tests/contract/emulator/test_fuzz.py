@@ -16,15 +16,28 @@ often = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
+FIELDS = [
+    "Id", "id", "LastName", "Company", "Email", "OwnerId", "Address", "Latitude", "NumberOfEmployees",
+    "Status", "HasOptedOutOfEmail", "EmailBouncedDate", "Description", "attributes", "Owner",
+    "SystemModstamp", "Foo__c",
+]  # fmt: skip
+SEGMENTS = [
+    "sobjects", "composite", "query", "queryAll", "Lead", "Contact", "Email", "describe", "batch", "limits",
+    "updated", "deleted", "00Q5i0000000001EAA", "00Q", "recordCount", "..", "%2F", "%FF", "a@b.jp",
+]  # fmt: skip
+WORDS = [
+    "SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "IN", "LIKE", "ORDER", "BY", "LIMIT", "OFFSET", "NULLS",
+    "LAST", "Id", "Email", "Owner.Name", "CreatedDate", "Lead", "count()", "(", ")", ",", "=", "!=", "<",
+    "null", "true", "'x'", "'\\q'", "'%'", "1", "-1.5e9", "2026-05-01", "2026-13-01T00:00:00Z", "('a','b')",
+    "x.y.z", "Address", "'",
+]  # fmt: skip
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3),
     max_leaves=6,
 )
-names = st.sampled_from(
-    "Id id LastName Company Email OwnerId Address Latitude NumberOfEmployees Status HasOptedOutOfEmail "
-    "EmailBouncedDate Description attributes Owner SystemModstamp Foo__c".split()
-)
+names = st.sampled_from(FIELDS)
 records = st.dictionaries(names, values | st.just({"type": "Lead"}), max_size=5)
 attributed = records.map(lambda record: {"attributes": {"type": "Lead"}, **record})
 bodies = st.one_of(
@@ -35,17 +48,10 @@ bodies = st.one_of(
     st.fixed_dictionaries({"compositeRequest": st.lists(values | records, max_size=3)}),
 )
 paths = st.lists(
-    st.sampled_from(
-        "sobjects composite query queryAll Lead Contact Email describe batch limits updated deleted "
-        "00Q5i0000000001EAA 00Q recordCount .. %2F %FF a@b.jp".split()
-    )
-    | st.text(min_size=1, max_size=6).map(lambda text: quote(text, safe="")),
+    st.sampled_from(SEGMENTS) | st.text(min_size=1, max_size=6).map(lambda text: quote(text, safe="")),
     max_size=5,
 ).map("/".join)
-words = st.sampled_from(
-    "SELECT FROM WHERE AND OR NOT IN LIKE ORDER BY LIMIT OFFSET NULLS LAST Id Email Owner.Name CreatedDate Lead "
-    "count() ( ) , = != < null true 'x' '\\q' '%' 1 -1.5e9 2026-05-01 2026-13-01T00:00:00Z ('a','b') x.y.z Address '".split()
-)
+words = st.sampled_from(WORDS)
 queries = st.lists(words, max_size=14).map(" ".join) | st.text(max_size=60)
 likely = st.tuples(words, words, words, words).map(lambda w: f"SELECT Id, {w[0]} FROM Lead WHERE {w[1]} {w[2]} {w[3]}")
 
