@@ -26,7 +26,7 @@ DEFAULT_MAPPING = Path(__file__).parents[2] / "include" / "mappings" / "default.
 FIELDS = samples.extra_fields.FIELDS
 ALL_DEFECTS = (*DEFECTS, *samples.extra_fields.DEFECTS)
 NUMBERS = {"phone": {10}, "fax": {10}, "mobile_phone": {11}}
-PINNED = "183b92fe2a4ead69"
+PINNED = "5d0825eb0fa00580"
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,7 @@ DEFECTS = (
     Defect("email", "", 10, ("{EMAIL}",)),
     Defect("email", "", 10, ("{wide}",)),
     Defect("email", "", 5, (" {email}", "{email}　")),
+    Defect("email", "too_long", 2, ("{id}." + "kakuchou." * 40 + "sato@example.jp",)),
     Defect("last_name", "required_missing", 5, _BLANKS),
     Defect("company", "required_missing", 10, _BLANKS),
     Defect("company", "too_long", 3, ("株式会社" + "とても長い名前の会社" * 26,)),
