@@ -38,12 +38,20 @@ class Emulator:
         self.http = self.session(self.admin["access_token"])
 
     @classmethod
-    def start(cls, *, profile: str = "demo", data: Path | None = None, port: int = 0) -> Self:
-        """Start the server and wait for its JSON line."""
+    def start(
+        cls,
+        *,
+        profile: str = "demo",
+        data: Path | None = None,
+        port: int = 0,
+        environment: dict[str, str] | None = None,
+    ) -> Self:
+        """Start the server, with more environment if any, and wait for its JSON line."""
         command = [sys.executable, "-m", "salesforce_emulator", "serve", "--port", str(port), "--profile", profile]
         if data is not None:
             command += ["--data", str(data)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"NO_COLOR": "1"})
+        env = os.environ | (environment or {})
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda: lines.put(process.stdout.readline()), daemon=True).start()
         try:

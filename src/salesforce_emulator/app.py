@@ -24,6 +24,8 @@ from salesforce_emulator.urls import dispatch
 from salesforce_emulator.web import Call, Reply, read_params
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from starlette.types import Receive, Scope, Send
 
     from salesforce_emulator.faults import Fault
@@ -86,24 +88,29 @@ class App:
         org = self._org
         fault = org.faults.find(incoming.method, incoming.target, incoming.body, self._profile(incoming))
         entry = _entry(org, incoming, fault)
-        moment = None
-        if fault is not None:
-            if fault.kind in {"drop_request", "timeout"}:
-                if fault.kind == "timeout":
-                    await _until_gone(receive, fault.seconds)
-                _abort(scope)
-                return None
-            if fault.kind == "slow" and not fault.after:
-                await asyncio.sleep(fault.seconds)
-            if fault.delay is not None:
-                moment = org.clock.now()
-                _abort(scope)
-                if not await self._wait_for_clock(moment.timestamp() + fault.delay):
-                    return None
+        moment = org.clock.now() if fault is not None and fault.delay is not None else None
+        if fault is not None and not await self._before(fault, moment, scope, receive):
+            _abort(scope)
+            return None
         started = time.perf_counter()
         response = await run_in_threadpool(self._answer, incoming, fault, entry, moment)
         entry["seconds"] = round(time.perf_counter() - started, 6)
         return await self._spoil(fault, response, entry, scope, send)
+
+    async def _before(self, fault: Fault, moment: datetime | None, scope: Scope, receive: Receive) -> bool:
+        """Do what a fault does before the work; False where the work is not to be done, or a reset came first."""
+        generation = self._org.generation
+        if fault.kind == "drop_request":
+            return False
+        if fault.kind == "timeout":
+            await _until_gone(receive, fault.seconds)
+            return False
+        if fault.kind == "slow" and not fault.after:
+            await asyncio.sleep(fault.seconds)
+        if moment is not None and fault.delay is not None:
+            _abort(scope)
+            await self._wait_for_clock(moment.timestamp() + fault.delay, generation)
+        return self._org.generation == generation
 
     def _profile(self, incoming: Incoming) -> str:
         token = incoming.headers.get("authorization", "").partition(" ")[2].strip()
@@ -130,14 +137,14 @@ class App:
             return None
         return response
 
-    async def _wait_for_clock(self, until: float) -> bool:
-        """Wait until the org's clock says so, whatever moves it; False where a reset comes first."""
-        generation = self._org.generation
+    async def _wait_for_clock(self, until: float, generation: int) -> None:
+        """Wait until the org's clock says so, whatever moves it, or until the org is reset."""
         while self._org.clock.now().timestamp() < until and self._org.generation == generation:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
-        return self._org.generation == generation
 
-    def _answer(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: Any) -> Response:
+    def _answer(
+        self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: datetime | None
+    ) -> Response:
         try:
             reply = self._instead(incoming, fault) or self._reply(incoming, fault, entry, moment)
         except ApiError as error:
@@ -166,7 +173,7 @@ class App:
             return Reply(options.get("body", [error]), options.get("status", 500))
         return None
 
-    def _reply(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: Any) -> Reply:
+    def _reply(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: datetime | None) -> Reply:
         incoming.check_size()
         if (public := self._public(incoming)) is not None:
             return public

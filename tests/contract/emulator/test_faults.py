@@ -54,6 +54,16 @@ def test_dropped_work_may_be_committed_late(salesforce: Emulator, api: Api):
     assert (before, record["SystemModstamp"]) == (0, "2026-05-01T00:00:00.000+0000")
 
 
+def test_a_reset_cancels_slow_work(salesforce: Emulator, api: Api):
+    """A request that a fault holds up does not write into the org that a reset made."""
+    salesforce.faults([{"match": {"method": "POST"}, "fault": "slow", "seconds": 0.3}])
+    with pytest.raises(requests.ReadTimeout):
+        api.http.post(f"{api.root}/sobjects/Lead", json=ABE, timeout=0.1)
+    salesforce.reset()
+    time.sleep(0.4)
+    assert leads(salesforce) == 0
+
+
 def test_a_reset_cancels_late_work(salesforce: Emulator, api: Api):
     """Work that is still to come when the org is reset never comes."""
     salesforce.clock(frozen_at="2026-05-01T00:00:00Z")

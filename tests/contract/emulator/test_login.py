@@ -76,6 +76,23 @@ def test_a_wrong_token_request_is_refused(salesforce: Emulator, form: dict[str, 
     assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<",
+        b"<a/>",
+        b'<!DOCTYPE a [<!ENTITY b "c">]><login><username>&b;</username><password>x</password></login>',
+        b"<login><username>x</username></login>",
+    ],
+)
+def test_a_malformed_soap_login_is_refused(salesforce: Emulator, body: bytes):
+    """A body that is no login, or declares entities, gets the fault of a wrong one."""
+    answer = requests.post(f"{salesforce.url}/services/Soap/u/59.0", body, verify=salesforce.ca_file, timeout=10)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (500, "text/xml; charset=utf-8")
+    assert "<sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode>" in answer.text
+
+
 def test_an_unknown_session_is_expired(salesforce: Emulator):
     """A token that the org does not know is refused as an expired one is."""
     client = Salesforce(session_id="00D5i!wrong", instance=salesforce.url.removeprefix("https://"))
@@ -110,6 +127,20 @@ def test_the_identity_names_the_user(salesforce: Emulator, api: Api):
     """The identity that the list of resources points at is the user who asks."""
     identity = api("GET", "/services/data/v59.0/").json()["identity"]
     assert api.http.get(identity, timeout=10).json()["username"] == salesforce.integration["username"]
+
+
+def test_userinfo_names_the_user(salesforce: Emulator, api: Api):
+    """OpenID's userinfo says who the token belongs to, and to which org."""
+    info = api("GET", "/services/oauth2/userinfo").json()
+    (org,) = salesforce.admin_query("SELECT Id FROM Organization")
+    assert (info["preferred_username"], info["organization_id"]) == (salesforce.integration["username"], org["Id"])
+
+
+def test_record_counts_leave_empty_objects_out(salesforce: Emulator, api: Api):
+    """`/limits/recordCount` counts live rows of what was asked for."""
+    salesforce.admin_create("Account", {"Name": "ACME"})
+    answer = api("GET", "limits/recordCount?sObjects=Account,Lead").json()
+    assert answer == {"sObjects": [{"count": 1, "name": "Account"}]}
 
 
 def test_a_deactivated_user_is_locked_out(salesforce: Emulator, api: Api):

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.emulator import Emulator
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.contract.emulator.conftest import Api
 
 
@@ -41,6 +41,26 @@ def test_a_data_folder_keeps_the_org(tmp_path: Path):
         assert second.admin_create("Lead", {"LastName": "Baba", "Company": "ACME"}) > record_id
         hidden = second.session(second.login()).get(f"{second.url}/services/data/v59.0/query?q=SELECT Title FROM Lead")
         assert hidden.json()[0]["errorCode"] == "INVALID_FIELD"
+
+
+def test_the_keys_can_be_given():
+    """A deployment that must know the integration's keys beforehand gives them by environment."""
+    with Emulator.start(
+        environment={
+            "SALESFORCE_EMULATOR_CONSUMER_KEY": "key",
+            "SALESFORCE_EMULATOR_CONSUMER_SECRET": "secret",
+        }
+    ) as org:
+        assert (org.integration["consumer_key"], org.integration["consumer_secret"]) == ("key", "secret")
+        assert org.login()
+
+
+def test_a_taken_port_is_said(emulator_process: Emulator, capfd: pytest.CaptureFixture[str]):
+    """A port in use ends the start with 1 and a line that names it."""
+    port = int(emulator_process.url.rpartition(":")[2])
+    with pytest.raises(RuntimeError, match="ended with 1"):
+        Emulator.start(port=port)
+    assert f"cannot start on 127.0.0.1:{port}" in capfd.readouterr().err
 
 
 def test_a_signal_ends_it_cleanly(capfd: pytest.CaptureFixture[str]):
