@@ -219,7 +219,7 @@ class _Reader:
         targets = [target for target in (lead_field, contact_field) if target]
         if not targets:
             self._note("mapping_target_missing", "lead_field", value=field)
-        direction = self._choice("direction", DIRECTION_LABELS) or Direction.BOTH
+        direction = self._choice("direction", DIRECTION_LABELS, "mapping_direction_unknown") or Direction.BOTH
         if direction is Direction.TO_SALESFORCE and targets and all("." in target for target in targets):
             self._note("mapping_direction_lookup", "direction", value=targets[0])
         allowed = _BOOLEANS.get(plain(self._cell("allow_new_values")))
@@ -232,7 +232,7 @@ class _Reader:
             lead_field=lead_field,
             contact_field=contact_field,
             direction=direction,
-            conflict=self._choice("conflict", CONFLICT_LABELS) or ConflictRule.NEWEST,
+            conflict=self._choice("conflict", CONFLICT_LABELS, "mapping_conflict_unknown") or ConflictRule.NEWEST,
             default=self._cell("default") or None,
             allow_new_values=bool(allowed),
             note=self._cell("note"),
@@ -249,14 +249,16 @@ class _Reader:
         self._problems.append(problem(code, file=self._row.file, line=self._row.line, column=column, **facts))
 
     def _type(self, field: str) -> FieldType:
-        kind = self._choice("type", TYPE_LABELS, required=True)
+        kind = self._choice("type", TYPE_LABELS, "mapping_type_unknown", required=True)
         fixed = _FIXED_TYPES.get(field)
         if kind and fixed and kind is not fixed:
             allowed = f"{fixed}（{TYPE_LABELS[fixed]}）"
             self._note("mapping_type_fixed", "type", field=field, value=kind, allowed=allowed)
         return kind or FieldType.TEXT
 
-    def _choice(self, column: str, labels: dict[_Choice, str], *, required: bool = False) -> _Choice | None:
+    def _choice(
+        self, column: str, labels: dict[_Choice, str], unknown: str, *, required: bool = False
+    ) -> _Choice | None:
         """Read a key or its Japanese label; None where the cell is empty or holds neither."""
         cell = self._cell(column)
         known = {plain(spelling): choice for choice, label in labels.items() for spelling in (choice, label)}
@@ -264,7 +266,7 @@ class _Reader:
         if choice is None and (cell or required):
             allowed = ", ".join(f"{key}（{label}）" for key, label in labels.items())
             near = mapping_file.guess(cell, [*labels, *labels.values()])
-            self._note(f"mapping_{column}_unknown", column, value=cell, allowed=allowed, guess=near)
+            self._note(unknown, column, value=cell, allowed=allowed, guess=near)
         return choice
 
     def _api_name(self, field: str, column: str) -> str | None:

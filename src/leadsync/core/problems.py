@@ -272,6 +272,9 @@ _TEXTS: dict[str, tuple[str, str, str, str, str]] = {
     ),
 }
 
+CODES = tuple(_TEXTS)
+"""Every code: add to them, rename none."""
+
 
 def problem(code: str, *, file: str = "", line: int = 0, column: str = "", guess: str = "", **facts: str) -> Problem:
     """Build the problem of a code from its texts.

@@ -215,7 +215,7 @@ def _results(mapping: EffectiveMapping, held: dict[str, _Column]) -> Iterator[Ex
 
 def _padded(column: _Column, length: int) -> pd.Series:
     padding = pa.nulls(length - len(column.distinct), column.distinct.type)
-    return series(pa.concat_arrays([column.distinct, padding]), pd.Series(index=range(length)))
+    return series(pa.chunked_array([column.distinct, padding]), pd.Series(index=range(length)))
 
 
 def _present(column: _Column) -> pd.Series:
@@ -257,7 +257,7 @@ def _raise_if_broken(result: ExpectationValidationResult) -> None:
 def _frame(failures: list[_Failure], ids: pd.Series) -> pd.DataFrame:
     counts = [len(failure.rows) for failure in failures]
     rows = np.concatenate([failure.rows for failure in failures]) if failures else np.empty(0, dtype=np.int64)
-    values = pa.concat_arrays([pa.nulls(0, pa.large_string()), *(failure.values() for failure in failures)])
+    values = pa.chunked_array([failure.values() for failure in failures], type=pa.large_string())
     index = pd.RangeIndex(len(rows))
     return pd.DataFrame(
         {

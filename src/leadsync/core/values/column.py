@@ -28,7 +28,7 @@ def arrow(values: pd.Series) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def series(array: pa.Array, like: pd.Series) -> pd.Series:
+def series(array: pa.Array | pa.ChunkedArray, like: pd.Series) -> pd.Series:
     """Return an Arrow array as a `str` Series with the index of another."""
     texts = pd.arrays.ArrowStringArray(array.cast(_TEXT), dtype=STR)  # type: ignore[call-arg]
     return pd.Series(texts, index=like.index, name=like.name)
