@@ -27,83 +27,79 @@ _ID = frozenset({"id"})
 
 def create(call: Call) -> Reply:
     """Answer POST /composite/sobjects."""
-    records_in, all_or_none = _records(call)
-    views = _views(call, records_in)
+    given, all_or_none = _records(call)
+    views = _views(call, given)
+    prepared = [records.checked(view, record, ignore=_ID) for view, record in zip(views, given, strict=True)]
 
     def writes(position: int) -> Write:
-        view, record = views[position], records_in[position]
-        if any(key.lower() == "id" for key in record):
+        if _given(given[position], "id") is not None:
             raise RecordError([Problem("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call")])
-        values = prepared[position]
-        return lambda db, writer: _success(records.create(writer, db, view, values))
+        return lambda db, writer: _success(records.create(writer, db, views[position], prepared[position]))
 
-    prepared = [records.checked(view, record, ignore=_ID) for view, record in zip(views, records_in, strict=True)]
-    return _run(call, len(records_in), writes, all_or_none=all_or_none)
+    return _run(call, len(given), writes, all_or_none=all_or_none)
 
 
 def update(call: Call) -> Reply:
     """Answer PATCH /composite/sobjects: each record names its row by `id`."""
-    records_in, all_or_none = _records(call)
-    views = _views(call, records_in)
-    prepared = [records.checked(view, record, ignore=_ID) for view, record in zip(views, records_in, strict=True)]
+    given, all_or_none = _records(call)
+    views = _views(call, given)
+    prepared = [records.checked(view, record, ignore=_ID) for view, record in zip(views, given, strict=True)]
     seen: set[str] = set()
 
     def writes(position: int) -> Write:
-        view = views[position]
-        record_id = _own_id(view, records_in[position])
+        record_id = _own_id(views[position], given[position])
         if record_id in seen:
             raise RecordError([Problem("DUPLICATE_VALUE", f"duplicate id specified: {record_id}")])
         seen.add(record_id)
 
         def write(db: sqlite3.Connection, writer: Writer) -> dict[str, Any]:
-            records.update(writer, db, view, record_id, prepared[position])
+            records.update(writer, db, views[position], record_id, prepared[position])
             return _success(record_id)
 
         return write
 
-    return _run(call, len(records_in), writes, all_or_none=all_or_none)
+    return _run(call, len(given), writes, all_or_none=all_or_none)
 
 
 def upsert(call: Call, name: str, field_name: str) -> Reply:
     """Answer PATCH /composite/sobjects/{object}/{external id or look-up field}."""
     view = call.org.require(call.user, name)
     field = rows.key_field(view, field_name)
-    records_in, all_or_none = _records(call)
-    if any(given is not view for given in _views(call, records_in)):
+    given, all_or_none = _records(call)
+    if any(each is not view for each in _views(call, given)):
         raise errors.simple(400, "INVALID_TYPE", f"all records must be of type {view.name}")
     by_key = frozenset({"id", field.name.lower()})
-    keys = [_given(record, field.name.lower()) for record in records_in]
-    prepared = [records.checked(view, record, ignore=by_key) for record in records_in]
+    prepared = [records.checked(view, record, ignore=by_key) for record in given]
     seen: set[Any] = set()
 
-    def writes(position: int) -> Write:
-        if field.name == "Id":
-            return _by_id(position)
-        key = rows.key_value(view, field, keys[position] or "")
+    def by_id(position: int) -> Write:
+        new = _given(given[position], "id") is None
+        record_id = "" if new else _own_id(view, given[position])
+
+        def write(db: sqlite3.Connection, writer: Writer) -> dict[str, Any]:
+            if new:
+                return _success(records.create(writer, db, view, prepared[position])) | {"created": True}
+            records.update(writer, db, view, record_id, prepared[position])
+            return _success(record_id) | {"created": False}
+
+        return write
+
+    def by_external_id(position: int) -> Write:
+        key = rows.key_value(view, field, _given(given[position], field.name.lower()) or "")
         folded = key.lower() if isinstance(key, str) and not field.case_sensitive else key
         if folded in seen:
             raise RecordError([Problem("DUPLICATE_VALUE", f"Duplicate external id specified: {key}", (field.name,))])
         seen.add(folded)
 
         def write(db: sqlite3.Connection, writer: Writer) -> dict[str, Any]:
-            record_id, created = records.upsert(writer, db, view, field=field, key=key, values=prepared[position])
+            values = prepared[position]
+            record_id, created = records.upsert(writer, db, view, field=field, key=key, values=values)
             return _success(record_id) | {"created": created}
 
         return write
 
-    def _by_id(position: int) -> Write:
-        given = _given(records_in[position], "id")
-
-        def write(db: sqlite3.Connection, writer: Writer) -> dict[str, Any]:
-            if given is None:
-                return _success(records.create(writer, db, view, prepared[position])) | {"created": True}
-            record_id = _own_id(view, records_in[position])
-            records.update(writer, db, view, record_id, prepared[position])
-            return _success(record_id) | {"created": False}
-
-        return write
-
-    return _run(call, len(records_in), writes, all_or_none=all_or_none)
+    writes = by_id if field.name == "Id" else by_external_id
+    return _run(call, len(given), writes, all_or_none=all_or_none)
 
 
 def delete(call: Call) -> Reply:

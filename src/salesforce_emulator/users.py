@@ -6,7 +6,7 @@ import hmac
 import secrets
 import threading
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -14,6 +14,8 @@ from salesforce_emulator import ids
 from salesforce_emulator.access import ADMIN, INTEGRATION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from salesforce_emulator.storage import Storage
 
 ORGANIZATION_ID = ids.make("00D", 1)
@@ -84,7 +86,7 @@ class Users:
             storage.keep([(_ADMIN_TOKEN, self.admin_token)])
         self._sessions = {self.admin_token: self.admin.id}
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[User]:
         return iter(self._users.values())
 
     @property

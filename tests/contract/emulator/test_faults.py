@@ -58,7 +58,7 @@ def test_a_reset_cancels_slow_work(salesforce: Emulator, api: Api):
     """A request that a fault holds up does not write into the org that a reset made."""
     salesforce.faults([{"match": {"method": "POST"}, "fault": "slow", "seconds": 0.3}])
     with pytest.raises(requests.ReadTimeout):
-        api.http.post(f"{api.root}/sobjects/Lead", json=ABE, timeout=0.1)
+        api.http.post(f"{api.root}/sobjects/Lead", json=ABE, timeout=(10, 0.1))
     salesforce.reset()
     time.sleep(0.4)
     assert leads(salesforce) == 0
@@ -79,7 +79,7 @@ def test_a_slow_request_is_finished_for_a_client_that_left(salesforce: Emulator,
     """`slow` works to the end although the client timed out meanwhile."""
     salesforce.faults([{"match": {"method": "POST"}, "fault": "slow", "seconds": 0.5}])
     with pytest.raises(requests.ReadTimeout):
-        api.http.post(f"{api.root}/sobjects/Lead", json=ABE, timeout=0.1)
+        api.http.post(f"{api.root}/sobjects/Lead", json=ABE, timeout=(10, 0.1))
     deadline = time.monotonic() + 5
     while not leads(salesforce) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -96,7 +96,7 @@ def test_a_timeout_says_nothing(salesforce: Emulator, api: Api):
     """`timeout` neither works nor answers."""
     salesforce.faults([{"match": {"method": "POST"}, "fault": "timeout", "seconds": 5}])
     with pytest.raises(requests.ReadTimeout):
-        api.http.post(f"{api.root}/sobjects/Lead", json=ABE, timeout=0.1)
+        api.http.post(f"{api.root}/sobjects/Lead", json=ABE, timeout=(10, 0.1))
     assert leads(salesforce) == 0
 
 
