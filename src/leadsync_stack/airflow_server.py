@@ -62,7 +62,7 @@ def environment(root: Path, home: Path, *, port: int, log_port: int, password: s
             "simple_auth_manager_users": f"{USER}:admin",
             "simple_auth_manager_passwords_file": passwords,
         },
-        "dag_processor": {"refresh_interval": 30, "min_file_process_interval": 10, "parsing_processes": 1},
+        "dag_processor": {"refresh_interval": 30, "min_file_process_interval": 30, "parsing_processes": 1},
         "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
         "logging": {"worker_log_server_port": log_port},
         # The pause between two looks of the scheduler is paid once per task: six times a cycle.

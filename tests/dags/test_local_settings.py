@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+HEAVY = {"pandas", "great_expectations", "simple_salesforce", "leadsync.pipeline.load"}
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
@@ -23,11 +24,12 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
     ],
 )
 def test_preload(command: list[str], warm: bool):
-    """Only the parents of tasks import pandas and Great Expectations before the first task."""
+    """Only the parents of tasks import pandas, Great Expectations and the stages before the first task."""
     script = (
         f"import sys; sys.argv = ['airflow', *{command!r}]; sys.path.insert(0, {str(CONFIG)!r})\n"
         "import airflow_local_settings\n"
-        "print({'pandas', 'great_expectations'} <= set(sys.modules))"
+        f"print('imported:', *sorted({HEAVY!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-1] == str(warm)
+    imported = done.stdout.splitlines()[-1].split()[1:]
+    assert imported == (sorted(HEAVY) if warm else [])
