@@ -96,11 +96,11 @@ class Emulator:
     def login(self, user: dict[str, str] | None = None) -> str:
         """Log in (the integration user, unless told otherwise) by client credentials; return the access token."""
         user = user or self.integration
-        answer = requests.post(
+        keys = {"client_id": user["consumer_key"], "client_secret": user["consumer_secret"]}
+        answer = self.http.post(
             f"{self.url}/services/oauth2/token",
-            data={"grant_type": "client_credentials"},
-            auth=(user["consumer_key"], user["consumer_secret"]),
-            verify=self.ca_file,
+            data={"grant_type": "client_credentials", **keys},
+            headers={"Authorization": None},
             timeout=_TIMEOUT_SECONDS,
         )
         answer.raise_for_status()
@@ -199,6 +199,7 @@ def emulator_process() -> Iterator[Emulator]:
 def salesforce(emulator_process: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """Give an empty org; clients in this process trust it and find it as Airflow's default Salesforce connection."""
     emulator_process.reset()
+    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", emulator_process.ca_file)
     monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_DEFAULT", emulator_process.airflow_conn_json())
     return emulator_process

@@ -75,6 +75,7 @@ def serve(
                 App(org),
                 http=BreakableProtocol,
                 lifespan="off",
+                ws="none",
                 log_level="warning",
                 access_log=False,
                 date_header=False,
