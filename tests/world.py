@@ -42,6 +42,8 @@ class World:
     mails: MailCatcher
     settings: Settings
     ran: list[str] = field(default_factory=list)
+    elapsed: float = 0
+    """Seconds that the org's clock has been put forward."""
 
     def start(self) -> None:
         """Start the periodic sync (R34 b)."""
@@ -63,6 +65,11 @@ class World:
         sets = ", ".join(f"{name} = :{name}" for name in row if name != "id")
         with self.engine.begin() as connection:
             connection.execute(sa.text(f"UPDATE leads SET {sets} WHERE id = :id"), row)
+
+    def elapse(self, seconds: float) -> None:
+        """Put the org's clock forward."""
+        self.elapsed += seconds
+        self.salesforce.clock(offset_seconds=self.elapsed)
 
     def cycle(self, run_id: str | None = None) -> Cycle:
         """Return a cycle, a new one unless an id is given."""

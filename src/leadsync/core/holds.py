@@ -98,9 +98,7 @@ def _of_values(
 
 def _of_unmapped(leads: pd.DataFrame, matches: pd.DataFrame, mapping: EffectiveMapping) -> pd.DataFrame:
     """Return the required fields that no mapping row fills: no Lead can be created without them (R19)."""
-    target = mapping.objects.get(CREATES)
-    filled = {f.api_name for f in mapping.on(CREATES) if f.pushed and f.createable}
-    lacking = [name for name in target.required if name not in filled] if target else []
+    labels = mapping.objects[CREATES].labels
     creating = leads.loc[matches["fate"].eq("create"), "id"]
     return pd.concat(
         [
@@ -114,10 +112,10 @@ def _of_unmapped(leads: pd.DataFrame, matches: pd.DataFrame, mapping: EffectiveM
                     "api_name": name,
                     "record_id": pd.Series(pd.NA, index=creating.index, dtype="str"),
                     "value": pd.Series(pd.NA, index=creating.index, dtype="str"),
-                    "detail": target.labels.get(name, name) if target else name,
+                    "detail": labels.get(name, name),
                 }
             )
-            for name in lacking
+            for name in mapping.unfilled(CREATES)
         ]
         or [pd.DataFrame(columns=ERROR_COLUMNS, dtype="str")],
         ignore_index=True,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from leadsync.core import types
-from leadsync.core.mapping import FieldType
+from leadsync.core.mapping import EMAIL, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,8 +123,8 @@ def _update_field(
         return _Field(send, new, send | same, 0, pd.Series("R8", index=lead.index, dtype="str"))
     filled = ~agreed & there.isna() & here.notna()
     send = filled | (changed & ~same)
-    if field.type is FieldType.EMAIL and field.field == "email":
-        send &= here.notna()  # an e-mail is never cleared across (R3)
+    if field.field == EMAIL or field.sf_type == "boolean":
+        send &= new.notna()  # an e-mail is never cleared across (R3), and a blank is no state of a check box (R17)
     differs = int((~agreed & here.notna() & there.notna() & ~same).sum())
     rule = pd.Series("R30", index=lead.index, dtype="str").mask(filled, "R31")
     return _Field(send, new, send | same | ~agreed, differs, rule)

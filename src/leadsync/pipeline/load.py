@@ -47,6 +47,9 @@ PERSISTENT = 3
 RETRY_AFTER = dt.timedelta(minutes=1)
 """How long a lead waits that could not be written for a passing reason."""
 
+KEY_LENGTH = 320
+"""The longest address that may be anyone's key (RFC 3696: 64 + 1 + 255); a longer one is held and has no twin."""
+
 _OUTCOMES = {"skip": "skipped", "hold": "held", "stop": "held"}
 
 
@@ -322,7 +325,7 @@ class _Loader:
                 "row_hash": a.row_hash,
                 "mapping_version": self._version,
                 "outcome": "held" if a.lead_id in refusals else _OUTCOMES.get(a.kind, "linked"),
-                "email_key": a.email_key,
+                "email_key": a.email_key if len(a.email_key or "") <= KEY_LENGTH else None,
                 "run_id": self._cycle.run_id,
             }
             for a in done

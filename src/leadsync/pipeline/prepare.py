@@ -102,7 +102,8 @@ def _describes(cycle: Cycle) -> dict[str, Any]:
 
 def _versioned(effective: access.EffectiveMapping) -> access.EffectiveMapping:
     """Let the version cover what the org says too: a held lead is tried again when the org changes (R39)."""
-    facts = effective.model_dump_json(exclude={"version"}).encode()
+    places = {"fields": {"__all__": {"file", "line", "reason", "reason_ja"}}}
+    facts = effective.model_dump_json(exclude={"version": True, **places}).encode()
     return effective.model_copy(update={"version": hashlib.blake2b(facts, digest_size=16).hexdigest()})
 
 

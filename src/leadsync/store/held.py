@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _KEY = ("lead_id", "field", "code")
+_BOUND = tuple(f"b_{name}" for name in _KEY)
+_BY_KEY = [getattr(HeldError, name) == sa.bindparam(bound) for name, bound in zip(_KEY, _BOUND, strict=True)]
 
 
 def replace(
@@ -35,13 +37,7 @@ def replace(
     for ids in chunks(lead_ids):
         query = sa.select(HeldError.__table__).where(HeldError.lead_id.in_(ids))
         known.update({(row.lead_id, row.field, row.code): row for row in connection.execute(query)})
-    recovered = [key for key, row in known.items() if key not in wrong and row.recovered_at is None]
-    for lead_id, field, code in recovered:
-        connection.execute(
-            sa.update(HeldError)
-            .where(HeldError.lead_id == lead_id, HeldError.field == field, HeldError.code == code)
-            .values(recovered_at=moment, recovered_run=run_id)
-        )
+    _recover(connection, run_id, [key for key, row in known.items() if key not in wrong and row.recovered_at is None])
     blank = dict.fromkeys(("sobject", "api_name", "record_id", "value", "detail", "api_message"))
     rows = []
     for key, error in wrong.items():
@@ -64,6 +60,12 @@ def replace(
         upsert(connection, HeldError, some)
 
 
+def _recover(connection: Connection, run_id: str, keys: Sequence[tuple[int, str, str]]) -> None:
+    if keys:
+        statement = sa.update(HeldError).where(*_BY_KEY).values(recovered_at=now(), recovered_run=run_id)
+        connection.execute(statement, [dict(zip(_BOUND, key, strict=True)) for key in keys])
+
+
 def to_tell(connection: Connection) -> list[Any]:
     """Return the errors that a mail may have to tell of: every open one, and those that recovered after being told."""
     query = sa.select(HeldError.__table__).where(
@@ -75,17 +77,8 @@ def to_tell(connection: Connection) -> list[Any]:
 def told(connection: Connection, marks: Sequence[tuple[int, str, str, str | None]]) -> None:
     """Remember what was told: lead id, field, code, and the fingerprint (None for a recovery: nothing is open)."""
     if marks:
-        statement = (
-            sa.update(HeldError)
-            .where(
-                HeldError.lead_id == sa.bindparam("b_lead"),
-                HeldError.field == sa.bindparam("b_field"),
-                HeldError.code == sa.bindparam("b_code"),
-            )
-            .values(mailed=sa.bindparam("b_mailed"))
-        )
-        names = ("b_lead", "b_field", "b_code", "b_mailed")
-        connection.execute(statement, [dict(zip(names, mark, strict=True)) for mark in marks])
+        statement = sa.update(HeldError).where(*_BY_KEY).values(mailed=sa.bindparam("b_mailed"))
+        connection.execute(statement, [dict(zip((*_BOUND, "b_mailed"), mark, strict=True)) for mark in marks])
 
 
 def newly_refused(connection: Connection, run_id: str) -> int:

@@ -50,8 +50,9 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
 
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-_CURRENT = text("current")
 _INTENT = text("state = 'intent'")
+# SQLite uses a partial index only where the query says the same words, and SQLAlchemy says `current = 1` there.
+_CURRENT = {"sqlite_where": text("current = 1"), "postgresql_where": text("current")}
 Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
@@ -147,9 +148,9 @@ class Link(Base):
     created_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (
-        Index("uq_sync_link_lead", "lead_id", unique=True, sqlite_where=_CURRENT, postgresql_where=_CURRENT),
-        Index("uq_sync_link_key", "email_key", unique=True, sqlite_where=_CURRENT, postgresql_where=_CURRENT),
-        Index("uq_sync_link_record", "record_id", unique=True, sqlite_where=_CURRENT, postgresql_where=_CURRENT),
+        Index("uq_sync_link_lead", "lead_id", unique=True, **_CURRENT),
+        Index("uq_sync_link_key", "email_key", unique=True, **_CURRENT),
+        Index("uq_sync_link_record", "record_id", unique=True, **_CURRENT),
     )
 
 
@@ -159,7 +160,7 @@ class Journal(Base):
     __tablename__ = "sync_journal"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     run_id: Mapped[str] = mapped_column(String(250))
-    action_id: Mapped[str] = mapped_column(String(40))
+    action_id: Mapped[str] = mapped_column(String(64))
     """Stable within one plan of the run: `<plan>:<lead_id>:<kind>`."""
     lead_id: Mapped[int] = mapped_column(BigId, index=True)
     link_id: Mapped[int | None] = mapped_column(BigId)
@@ -238,7 +239,7 @@ class Run(Base):
 
     __tablename__ = "sync_run"
     run_id: Mapped[str] = mapped_column(String(250), primary_key=True)
-    sequence: Mapped[int] = mapped_column(Integer)
+    sequence: Mapped[int] = mapped_column(Integer, unique=True)
     """Rises by one with each prepared run: a run that a later committed one has superseded writes nothing."""
     started_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)

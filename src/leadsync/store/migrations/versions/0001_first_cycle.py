@@ -76,7 +76,7 @@ def upgrade() -> None:
         "sync_journal",
         sa.Column("id", BIG_ID, nullable=False),
         sa.Column("run_id", sa.String(250), nullable=False),
-        sa.Column("action_id", sa.String(40), nullable=False),
+        sa.Column("action_id", sa.String(64), nullable=False),
         sa.Column("lead_id", BIG_ID, nullable=False),
         sa.Column("link_id", BIG_ID, nullable=True),
         sa.Column("side", sa.String(12), nullable=False),
@@ -138,7 +138,7 @@ def upgrade() -> None:
         "sync_link",
         ["email_key"],
         unique=True,
-        sqlite_where=sa.text("current"),
+        sqlite_where=sa.text("current = 1"),
         postgresql_where=sa.text("current"),
     )
     op.create_index(
@@ -146,7 +146,7 @@ def upgrade() -> None:
         "sync_link",
         ["lead_id"],
         unique=True,
-        sqlite_where=sa.text("current"),
+        sqlite_where=sa.text("current = 1"),
         postgresql_where=sa.text("current"),
     )
     op.create_index(
@@ -154,7 +154,7 @@ def upgrade() -> None:
         "sync_link",
         ["record_id"],
         unique=True,
-        sqlite_where=sa.text("current"),
+        sqlite_where=sa.text("current = 1"),
         postgresql_where=sa.text("current"),
     )
     op.create_table(
@@ -197,6 +197,7 @@ def upgrade() -> None:
         sa.Column("counts", JSON, nullable=False),
         sa.Column("api_calls", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("run_id", name="pk_sync_run"),
+        sa.UniqueConstraint("sequence", name="uq_sync_run_sequence"),
     )
 
 
