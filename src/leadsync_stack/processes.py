@@ -109,16 +109,18 @@ class Processes:
 
     def stop(self) -> None:
         """End every process group: ask all at once, wait `grace_seconds`, then kill what is left."""
-        for process in self._running:
-            _signal_group(process, signal.SIGTERM)
-        deadline = time.monotonic() + self.grace_seconds
-        for process in self._running:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.popen.wait(max(0.0, deadline - time.monotonic()))
-        for process in self._running:
-            _signal_group(process, signal.SIGKILL)
-            process.popen.wait()
-        self._running.clear()
+        try:
+            for process in self._running:
+                _signal_group(process, signal.SIGTERM)
+            deadline = time.monotonic() + self.grace_seconds
+            for process in self._running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.popen.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # also where a second Ctrl-C cuts the waiting short
+            for process in self._running:
+                _signal_group(process, signal.SIGKILL)
+                process.popen.wait()
+            self._running.clear()
 
 
 def free_port() -> int:
