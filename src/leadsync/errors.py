@@ -15,6 +15,7 @@ cannot go on, and its branch says whether trying again can help::
         |   +-- SalesforceUnavailableError
         |   +-- LeadStoreUnavailableError
         +-- LostReplyError            a request was sent and its outcome is unknown
+        +-- OrgChangedError           the org is no longer as described: the next cycle describes it anew
         +-- QuotaError                API limit or reserve reached (R53)
 """
 
@@ -65,6 +66,10 @@ class LeadStoreUnavailableError(UnreachableError):
 
 class LostReplyError(RetryableError):
     """A request was sent and its outcome is unknown."""
+
+
+class OrgChangedError(RetryableError):
+    """A field or object that the mapping counts on is gone or hidden since it was described (R21, R40, R42)."""
 
 
 class QuotaError(RetryableError):

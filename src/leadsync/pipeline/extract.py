@@ -12,7 +12,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from leadsync.errors import NotStartedError
+from leadsync.errors import NotStartedError, OrgChangedError
 from leadsync.pipeline import recover
 from leadsync.store import engine as engines
 from leadsync.store import state
@@ -57,7 +57,12 @@ def run(cycle: Cycle) -> dict[str, Any]:
 
         leads = delta.frame()
         cycle.staging.write_frame("leads", leads)
-        staged["user_id"], found = counterparts.stage(cycle, leads)
+        try:
+            staged["user_id"], found = counterparts.stage(cycle, leads)
+        except OrgChangedError:
+            with cycle.engine.begin() as connection:
+                state.forget_describes(connection)
+            raise
         counts["records"] = found
     cycle.staging.write_json("extract", staged)
     return cycle.done("extract", counts)

@@ -16,11 +16,12 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponen
 
 from leadsync.core import codes
 from leadsync.core.plan import WRITES
-from leadsync.errors import LostReplyError, SupersededError
+from leadsync.errors import LostReplyError, OrgChangedError, SupersededError
 from leadsync.pipeline import recover
 from leadsync.pipeline.planned import Action, read_plan
 from leadsync.salesforce import collections
 from leadsync.salesforce.collections import Outcome, is_transient
+from leadsync.salesforce.faults import ApiError
 from leadsync.store import engine as engines
 from leadsync.store import held, journal, state
 
@@ -144,7 +145,11 @@ class _Loader:
         if not sent:
             return
         records = {a.lead_id: {"Id": a.record_id, **a.record} for a, _ in sent}
-        outcomes = self._send(records, lambda some: collections.update(client, sobject, some))
+        try:
+            outcomes = self._send(records, lambda some: collections.update(client, sobject, some))
+        except OrgChangedError as error:
+            self._put_off(sent, error)
+            return
         with self._cycle.engine.begin() as connection:
             done = [(a, link_id) for a, link_id in sent if outcomes[a.lead_id].success]
             self._agree(connection, done)
@@ -157,6 +162,7 @@ class _Loader:
         """Create up to 200 records, each exactly once."""
         client = self._cycle.salesforce
         with self._cycle.engine.begin() as connection:
+            batch = self._current(connection, batch)
             opened = journal.open_links(connection, [self._creating(a) for a in batch])
             self._postpone(connection, [a for a in batch if a.lead_id not in opened], "address_in_use")
             sent = self._intend(connection, [(a, opened[a.lead_id]) for a in batch if a.lead_id in opened])
@@ -168,6 +174,9 @@ class _Loader:
         except LostReplyError as error:
             log.warning("%s Looking for what has arrived.", error)
             self._after_lost_reply([a for a, _ in sent])
+            return
+        except OrgChangedError as error:
+            self._put_off(sent, error)
             return
         with self._cycle.engine.begin() as connection:
             done = [(a, link_id) for a, link_id in sent if outcomes[a.lead_id].success]
@@ -278,7 +287,7 @@ class _Loader:
 
         def send_waiting() -> list[int]:
             waiting = [i for i in records if i not in outcomes or is_transient(outcomes[i])]
-            outcomes.update(zip(waiting, call([records[i] for i in waiting]), strict=True))
+            outcomes.update(zip(waiting, _apart(call, [records[i] for i in waiting]), strict=True))
             return [i for i in waiting if is_transient(outcomes[i])]
 
         Retrying(
@@ -288,6 +297,16 @@ class _Loader:
             retry_error_callback=lambda _: None,
         )(send_waiting)
         return outcomes
+
+    def _put_off(self, sent: list[tuple[Action, int]], error: OrgChangedError) -> None:
+        """Let the next cycle decide anew: a field or object that the mapping counts on is out of our sight by now."""
+        log.warning("%s The describes are read in full and these %d leads decided anew.", error, len(sent))
+        with self._cycle.engine.begin() as connection:
+            state.forget_describes(connection)
+            settled = [{"lead_id": a.lead_id, "state": "deferred", "api_message": str(error)} for a, _ in sent]
+            journal.settle(connection, settled)
+            journal.close_links(connection, [link_id for a, link_id in sent if a.kind == "create"], "abandoned")
+            self._postpone(connection, [a for a, _ in sent], "org_changed")
 
     def _settle(self, connection: Connection, sent: list[Action], outcomes: dict[int, Outcome]) -> None:
         """Settle the intents, conclude the leads, hold what Salesforce refused, and postpone what may yet pass."""
@@ -342,6 +361,19 @@ class _Loader:
         moment = self._cycle.salesforce.now() + wait if batch else None
         state.postpone(connection, self._cycle.run_id, {a.lead_id: (reason, moment) for a in batch if moment})
         self.counts["postponed"] += len(batch)
+
+
+def _apart(call: _Call, records: list[dict[str, Any]]) -> list[Outcome]:
+    """Call; where Salesforce refuses the whole request for one record's sake, find that record by halving."""
+    try:
+        return call(records)
+    except ApiError as error:
+        if len(records) == 1:
+            return [
+                Outcome(success=False, record_id=None, status_code=error.code, message=error.api_message, fields=())
+            ]
+        middle = len(records) // 2
+        return _apart(call, records[:middle]) + _apart(call, records[middle:])
 
 
 def _link_row(action: Action, link_id: int) -> dict[str, Any]:

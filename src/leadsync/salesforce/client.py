@@ -26,6 +26,7 @@ from leadsync.errors import (
     RetryableError,
     SalesforceRefusedError,
     SalesforceUnavailableError,
+    UnreachableError,
 )
 from leadsync.salesforce.faults import SESSION_CODES, error_of, exception_for
 
@@ -83,6 +84,7 @@ class SalesforceClient:
         conn_id = self._settings.salesforce_conn_id
         session = requests.Session()
         session.mount("https://", _TimeoutAdapter(self._settings.request_timeout_seconds))
+        session.hooks["response"].append(self._learn)
         try:
             return SalesforceHook(conn_id, session=session).get_conn()
         except AirflowNotFoundException as error:
@@ -118,7 +120,8 @@ class SalesforceClient:
         return self._clock_offset
 
     def now(self) -> dt.datetime:
-        """Return the time on Salesforce's clock (UTC)."""
+        """Return the time on Salesforce's clock (UTC); log in first where no answer has told it yet."""
+        _ = self._org
         return dt.datetime.now(dt.UTC) + self._clock_offset
 
     def call(
@@ -152,7 +155,7 @@ class SalesforceClient:
         for attempt in Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_exponential_jitter(initial=0.5, max=20, jitter=0.5),
-            retry=retry_if_exception_type(RetryableError),
+            retry=retry_if_exception_type((UnreachableError, QuotaError)),
             before_sleep=before_sleep_log(log, logging.WARNING),
             reraise=True,
         ):
@@ -198,7 +201,6 @@ class SalesforceClient:
             kind = SalesforceUnavailableError if _never_sent(error) else unknown
             raise kind(f"No answer to {method} {url.partition('?')[0]}: {type(error).__name__}.") from error
         self.calls += 1
-        self._learn(response)
         return response
 
     def _login_again(self) -> None:
@@ -213,7 +215,7 @@ class SalesforceClient:
         except requests.exceptions.RequestException as error:
             raise SalesforceUnavailableError(f"The login got no answer: {type(error).__name__}.") from error
 
-    def _learn(self, response: requests.Response) -> None:
+    def _learn(self, response: requests.Response, **_: Any) -> None:
         """Keep the org's clock and its API usage as the headers tell them."""
         if date := response.headers.get("Date"):
             self._clock_offset = parsedate_to_datetime(date) - dt.datetime.now(dt.UTC)

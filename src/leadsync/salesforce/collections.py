@@ -60,4 +60,3 @@ def update(client: SalesforceClient, sobject: str, records: Sequence[dict[str, A
     """
     body = {"allOrNone": False, "records": [{"attributes": {"type": sobject}, **record} for record in records]}
     return [_outcome(e) for e in client.call("PATCH", "composite/sobjects", body)]
-

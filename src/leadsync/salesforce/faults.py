@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING
 import orjson
 
 from leadsync.core import codes
-from leadsync.errors import LeadsyncError, QuotaError, SalesforceRefusedError, SalesforceUnavailableError
+from leadsync.errors import (
+    LeadsyncError,
+    OrgChangedError,
+    QuotaError,
+    SalesforceRefusedError,
+    SalesforceUnavailableError,
+)
 
 if TYPE_CHECKING:
     from requests import Response
 
 SESSION_CODES = frozenset({"INVALID_SESSION_ID", "INVALID_AUTH_HEADER"})
 LIMIT_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED"})
+ORG_CODES = frozenset({"INVALID_FIELD", "INVALID_TYPE"})
 STOP_CODES = frozenset(
     {"API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "INVALID_LOGIN", "PASSWORD_LOCKOUT", "ORG_LOCKED"}
 )
@@ -52,4 +59,4 @@ def exception_for(status: int, code: str, message: str) -> LeadsyncError:
         return SalesforceRefusedError(f"{text} Check the connection's user, its connected app and its API permission.")
     if status >= _SERVER_ERROR or codes.is_transient(codes.from_api(code)):
         return SalesforceUnavailableError(f"{text} The task is tried again.")
-    return ApiError(status, code, message)
+    return OrgChangedError(text) if code in ORG_CODES else ApiError(status, code, message)

@@ -169,6 +169,11 @@ def keep_describes(connection: Connection, found: Mapping[str, Describe]) -> Non
     upsert(connection, DescribeCache, [{"sobject": name, **entry._asdict()} for name, entry in found.items()])
 
 
+def forget_describes(connection: Connection) -> None:
+    """Let the next cycle read every describe in full: the org was not as described (R53)."""
+    connection.execute(sa.delete(DescribeCache))
+
+
 def keep_field_states(connection: Connection, states: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Keep each field's state per object, since when and why; return those that changed, with `was`.
 
