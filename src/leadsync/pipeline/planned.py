@@ -60,5 +60,5 @@ def read_plan(cycle: Cycle) -> list[Action]:
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a frame's rows with None for NA and plain Python values."""
-    columns = {name: frame[name].astype("object").where(frame[name].notna(), None).tolist() for name in frame}
+    columns = {str(name): frame[name].astype("object").where(frame[name].notna(), None).tolist() for name in frame}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

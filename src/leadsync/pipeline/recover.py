@@ -82,9 +82,8 @@ def _settle(cycle: Cycle, intents: Sequence[Intent]) -> Recovered:
     for intent in intents:
         lead_id, row = intent["lead_id"], rows.get(intent["lead_id"])
         creates = intent["kind"] == "create"
-        arrived = row is not None and (creates or _all_there(row, intent["changes"]))
         over = moment >= intent["requested_at"] + LEASE
-        if arrived:
+        if row is not None and (creates or _all_there(row, intent["changes"])):
             result.arrived.add(lead_id)
             settled.append({"lead_id": lead_id, "state": "done", "record_id": row["Id"]})
             link_rows.append(_link_row(intent, row))

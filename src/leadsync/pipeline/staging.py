@@ -60,7 +60,8 @@ class Staging:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         with (self.folder / f"{name}.parquet").open("rb") as file:
-            return pq.read_table(file).to_pandas()
+            frame: pd.DataFrame = pq.read_table(file).to_pandas()
+        return frame
 
     def _write(self, name: str, data: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

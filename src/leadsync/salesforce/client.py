@@ -196,7 +196,9 @@ class SalesforceClient:
         self._check_reserve()
         sent = {"Authorization": f"Bearer {org.session_id}", "Content-Type": "application/json", **(headers or {})}
         try:
-            response = org.session.request(method, f"https://{org.sf_instance}{url}", data=data, headers=sent)
+            response: requests.Response = org.session.request(
+                method, f"https://{org.sf_instance}{url}", data=data, headers=sent
+            )
         except requests.exceptions.RequestException as error:
             kind = SalesforceUnavailableError if _never_sent(error) else unknown
             raise kind(f"No answer to {method} {url.partition('?')[0]}: {type(error).__name__}.") from error

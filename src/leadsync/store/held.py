@@ -42,14 +42,15 @@ def replace(
     rows = []
     for key, error in wrong.items():
         before = known.get(key)
-        standing = before is not None and before.recovered_at is None
+        if before is not None and before.recovered_at is not None:
+            before = None  # it had recovered: it is new again
         rows.append(
             {
                 **blank,
                 **error,
-                "first_seen": before.first_seen if standing else moment,
-                "first_run": before.first_run if standing else run_id,
-                "mailed": before.mailed if standing else None,
+                "first_seen": before.first_seen if before else moment,
+                "first_run": before.first_run if before else run_id,
+                "mailed": before.mailed if before else None,
                 "last_seen": moment,
                 "last_run": run_id,
                 "recovered_at": None,

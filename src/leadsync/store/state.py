@@ -198,11 +198,12 @@ def keep_field_states(connection: Connection, states: Iterable[Mapping[str, Any]
 
 def seen(connection: Connection, lead_ids: Collection[int]) -> dict[int, tuple[str, str, str | None]]:
     """Return (row hash, mapping version, e-mail key) of the leads that a run has dealt with."""
-    table, found = SeenLead, {}
+    table = SeenLead
+    found: dict[int, tuple[str, str, str | None]] = {}
     for ids in chunks(lead_ids):
         columns = sa.select(table.lead_id, table.row_hash, table.mapping_version, table.email_key)
         for row in connection.execute(columns.where(table.lead_id.in_(ids))):
-            found[row[0]] = tuple(row[1:])
+            found[row[0]] = (row[1], row[2], row[3])
     return found
 
 

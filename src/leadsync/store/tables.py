@@ -51,8 +51,6 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 _INTENT = text("state = 'intent'")
-# SQLite uses a partial index only where the query says the same words, and SQLAlchemy says `current = 1` there.
-_CURRENT = {"sqlite_where": text("current = 1"), "postgresql_where": text("current")}
 Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
@@ -119,6 +117,14 @@ class SeenLead(Base):
     run_id: Mapped[str] = mapped_column(String(250))
 
 
+def _one_current(name: str, column: str) -> Index:
+    """Allow a value in one current link only.
+
+    SQLite uses a partial index only where the query says the same words, and SQLAlchemy says `current = 1` there.
+    """
+    return Index(name, column, unique=True, sqlite_where=text("current = 1"), postgresql_where=text("current"))
+
+
 class Link(Base):
     """A lead and a record that were ever paired; at most one per lead, per key and per record is current."""
 
@@ -148,9 +154,9 @@ class Link(Base):
     created_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (
-        Index("uq_sync_link_lead", "lead_id", unique=True, **_CURRENT),
-        Index("uq_sync_link_key", "email_key", unique=True, **_CURRENT),
-        Index("uq_sync_link_record", "record_id", unique=True, **_CURRENT),
+        _one_current("uq_sync_link_lead", "lead_id"),
+        _one_current("uq_sync_link_key", "email_key"),
+        _one_current("uq_sync_link_record", "record_id"),
     )
 
 

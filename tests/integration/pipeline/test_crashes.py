@@ -158,7 +158,7 @@ def test_a_load_killed_at_a_call(world: World, call: int, mode: str) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_load_killed_again_and_again(world: World, seed: int) -> None:
     """R3: a rerun may be killed too, at any of its calls, recovery's own included."""
-    draw = random.Random(seed)  # noqa: S311 - no secret
+    draw = random.Random(seed)
     run_id = _staged(world)
     for _ in range(4):
         _killed_load(world, run_id, draw.randint(1, CALLS), draw.choice(list(MODES)))

@@ -217,7 +217,7 @@ def test_a_cleared_address_is_not_cleared_across(world: World) -> None:
 
 
 def test_of_several_records_the_newest_edit_not_made_by_us_is_chosen(world: World) -> None:
-    """R4: over Leads and Contacts together; when another becomes the newest, the link moves, once the lead is edited."""
+    """R4: over Leads and Contacts together; when another becomes the newest, the link moves at the lead's next edit."""
     old = world.salesforce.admin_create("Contact", {"LastName": "古", "Email": "lead1@example.jp"})
     new = world.salesforce.admin_create("Lead", {"LastName": "新", "Company": "A", "Email": "lead1@example.jp"})
     world.salesforce.control("PUT", f"rows/Contact/{old}", {"LastModifiedDate": "2026-01-01T00:00:00.000+0000"})
@@ -302,7 +302,7 @@ def test_a_mapping_edit_looks_at_held_leads_again(world: World) -> None:
 
 
 def test_a_released_object_creates_nothing(world: World) -> None:
-    """R3, R40: with Contacts hidden a twin may be there unseen; with Leads hidden there is no place for a new record."""
+    """R3, R40: with Contacts hidden a twin may be there unseen; with Leads hidden a new record has no place."""
     world.start()
     world.salesforce.access("Contact", read=False)
     world.lead(1)
