@@ -73,7 +73,7 @@ def _tell(cycle: Cycle) -> dict[str, int]:
         rows = [(row, change) for row in held.to_tell(view) if (change := _change(row))]
     if not rows:
         return counts
-    labels = {f.field: f.label for f in cycle.mapping.fields}
+    labels = _labels(cycle)
     emails = _emails(cycle, sorted({row.lead_id for row, _ in rows}))
     items = [_item(row, change, labels, emails) for row, change in rows]
     mail = digest(items, cycle.settings, cycle.run_id)
@@ -96,6 +96,14 @@ def _change(row: Any) -> str:
     if row.mailed is None:
         return "new"
     return "" if row.mailed == fingerprint(row) else "changed"
+
+
+def _labels(cycle: Cycle) -> dict[str, str]:
+    """Return what people call each field; nothing where `prepare` failed before it staged the mapping."""
+    try:
+        return {f.field: f.label for f in cycle.mapping.fields}
+    except FileNotFoundError:
+        return {}
 
 
 def _emails(cycle: Cycle, lead_ids: Sequence[int]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from leadsync.pipeline import control, prepare
+from leadsync.pipeline import control, extract, load, prepare, report, transform, validate
 from leadsync.store import state
 from leadsync.store.tables import Link, SeenLead
 from tests.smtp import html_of
@@ -376,3 +376,14 @@ def test_the_cursor_is_the_databases_own_clock(world: World) -> None:
         after = state.get_cursor(connection, state.LEADS)
     assert before < after < dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
     assert world.run()["extract"]["idle"]
+
+
+def test_report_tells_what_an_earlier_run_left_untold_although_prepare_failed(world: World) -> None:
+    """R36: a wrong login stops the cycle, not the mail about leads that an interrupted run has held."""
+    world.start()
+    world.lead(1, company="")
+    cycle = world.cycle()
+    for stage in (prepare, extract, validate, transform, load):
+        stage.run(cycle)
+    assert report.run(world.cycle(), ["prepare"])["new"] == 1
+    assert "required_missing" in html_of(world.mails.only())
