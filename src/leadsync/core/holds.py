@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from leadsync.core.codes import CODES
-from leadsync.core.matching import CREATES
+from leadsync.core.matching import CREATES, RECORD_GONE
 
 if TYPE_CHECKING:
     from leadsync.core.access import EffectiveMapping
@@ -43,16 +43,17 @@ def errors(
 def _of_identity(leads: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     """Return what matching found."""
     rows = matches[matches["code"].notna()]
+    whole = rows["code"].isin(RECORD_GONE)
     return pd.DataFrame(
         {
             "lead_id": leads.loc[rows.index, "id"],
-            "field": "email",
+            "field": pd.Series("email", index=rows.index, dtype="str").mask(whole, ""),
             "code": rows["code"],
             "rule": rows["code"].map({code: entry.rule for code, entry in CODES.items()}),
             "sobject": rows["sobject"],
             "api_name": pd.Series(pd.NA, index=rows.index, dtype="str"),
             "record_id": rows["record_id"],
-            "value": leads.loc[rows.index, "email"],
+            "value": leads.loc[rows.index, "email"].mask(whole),
             "detail": rows["detail"],
         }
     )

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 CREATES = "Lead"
 """An address found on neither object creates a Lead, never a Contact (R3)."""
 
-_CLOSED = {"deleted": "api_record_deleted", "converted": "api_record_converted", "unseen": "api_no_access"}
+_CLOSED = {"deleted": "api_record_deleted", "converted": "api_record_converted", "unseen": "api_not_found"}
+"""What became of a linked record that is not live, and the code of its lead's hold."""
+
+RECORD_GONE = frozenset(_CLOSED.values())
+"""Codes that are about the record, not about the lead's address."""
 
 
 def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id: str | None) -> pd.DataFrame:
@@ -209,7 +213,7 @@ class _Matching:
         seen = found.drop_duplicates("record_id").set_index("record_id")["state"]
         own_state = look_up(self.own["record_id"], seen).fillna("unseen")
         gone = self.open & self.linked & own_state.ne("live")
-        self.hold(gone, "api_no_access")
+        self.hold(gone, "api_not_found")
         self.out.loc[gone, "code"] = own_state[gone].map(_CLOSED)
         stays = self.open & self.changed
         record = look_up(self.key, best["record_id"]).mask(stays, self.own["record_id"])

@@ -323,15 +323,33 @@ class _Loader:
             for a in sent
         ]
         journal.settle(connection, settled)
-        errors = {a.lead_id: _refusal(a, outcomes[a.lead_id]) for a in refused}
+        errors = {a.lead_id: self._refusal(a, outcomes[a.lead_id]) for a in refused}
         self._conclude(connection, [a for a in sent if a not in later], errors)
         self._postpone(connection, later, "transient", RETRY_AFTER)
         attempts = state.attempts(connection, [a.lead_id for a in later])
         for action in later:
             if attempts[action.lead_id] >= PERSISTENT:
-                error = _refusal(action, outcomes[action.lead_id])
+                error = self._refusal(action, outcomes[action.lead_id])
                 held.replace(connection, self._cycle.run_id, [action.lead_id], [*action.errors, error])
         self.counts["refused"] += len(refused)
+
+    def _refusal(self, action: Action, outcome: Outcome) -> dict[str, Any]:
+        """Return Salesforce's refusal as a held error, with the field and value that it names (R37, R38)."""
+        code = codes.from_api(outcome.status_code)
+        named = next((c for c in action.changes if c["api_name"] in outcome.fields), {})
+        mapped = (f for f in self._cycle.mapping.fields if f.sobject == action.sobject)
+        blank = next((f for f in mapped if f.api_name in outcome.fields), None)  # a missing one was not sent
+        return {
+            "lead_id": action.lead_id,
+            "field": named.get("field") or (blank.field if blank else ""),
+            "code": code,
+            "rule": codes.CODES[code].rule,
+            "sobject": action.sobject,
+            "api_name": named.get("api_name") or ", ".join(outcome.fields) or None,
+            "record_id": action.record_id,
+            "value": named.get("new"),
+            "api_message": f"{outcome.status_code}: {outcome.message}",
+        }
 
     def _conclude(
         self, connection: Connection, done: list[Action], refusals: dict[int, dict[str, Any]] | None = None
@@ -383,21 +401,4 @@ def _link_row(action: Action, link_id: int) -> dict[str, Any]:
         "record_snapshot": action.record_snapshot,
         "record_edited_at": action.edited_at,
         "synced_at": state.now(),
-    }
-
-
-def _refusal(action: Action, outcome: Outcome) -> dict[str, Any]:
-    """Return Salesforce's refusal as a held error, with the field and value that it names (R37, R38)."""
-    code = codes.from_api(outcome.status_code)
-    named = next((c for c in action.changes if c["api_name"] in outcome.fields), {})
-    return {
-        "lead_id": action.lead_id,
-        "field": named.get("field", ""),
-        "code": code,
-        "rule": codes.CODES[code].rule,
-        "sobject": action.sobject,
-        "api_name": named.get("api_name") or ", ".join(outcome.fields) or None,
-        "record_id": action.record_id,
-        "value": named.get("new"),
-        "api_message": f"{outcome.status_code}: {outcome.message}",
     }

@@ -25,6 +25,8 @@ def replace(
 ) -> None:
     """Let `errors` be all that is wrong with these leads: what stands stays, what is new opens, the rest recovers.
 
+    Salesforce's own words stay with an error that stands, also where it was not asked again.
+
     Args:
         connection: the transaction.
         run_id: the run that looked.
@@ -48,6 +50,7 @@ def replace(
             {
                 **blank,
                 **error,
+                "api_message": error.get("api_message") or (before.api_message if before else None),
                 "first_seen": before.first_seen if before else moment,
                 "first_run": before.first_run if before else run_id,
                 "mailed": before.mailed if before else None,
@@ -87,6 +90,7 @@ def newly_refused(connection: Connection, run_id: str) -> int:
     query = sa.select(HeldError.lead_id, HeldError.code).where(
         HeldError.first_run == run_id,
         HeldError.code.startswith("api_", autoescape=True),
+        HeldError.api_message.is_not(None),
         HeldError.recovered_at.is_(None),
     )
     return len({row.lead_id for row in connection.execute(query) if not is_transient(row.code)})
