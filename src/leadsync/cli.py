@@ -155,12 +155,20 @@ def errors(
 
 
 @mapping.command()
-def check(as_json: Json = False) -> None:
+def check(
+    org: Annotated[bool, typer.Option("--org", help="Also against the lead table and the org (R18, R21).")] = False,
+    as_json: Json = False,
+) -> None:
     """Check the mapping files, every problem at once with its place and remedy (R25); 1 if there is any."""
     from leadsync.core import mapping as mappings
 
     settings = _settings()
     parsed, problems = mappings.parse(mappings.read_folder(settings.mappings_dir))
+    if org and parsed:
+        with _working():
+            from leadsync.pipeline.control import mapping_problems
+
+            problems = mapping_problems(_cycle(), parsed)
     fields = len(parsed.rows) if parsed else 0
     language = str(settings.language)
     lines = [_problem_line(problem, language) for problem in problems]

@@ -79,3 +79,19 @@ def test_a_mended_lead_is_mailed_as_recovered(world: World, leadsync: Any):
     subjects = [message["Subject"] for message in world.mails.received]
     assert subjects == ["[leadsync] 同期エラー 新規1件", "[leadsync] 同期エラー解消 回復1件"]
     assert leadsync("errors") == {"errors": [], "more": 0}
+
+
+def test_a_mapping_is_checked_against_the_org(world: World, leadsync: Any, monkeypatch: pytest.MonkeyPatch):
+    """R18, R21: a field that the org lacks, and a type that does not fit, are told with file and line, unsynced."""
+    assert leadsync("mapping", "check", "--org")["problems"] == []
+    folder = world.copy_mappings()
+    monkeypatch.setenv("LEADSYNC_MAPPINGS_DIR", str(folder))
+    with (folder / "default.csv").open("a", encoding="utf-8") as file:
+        file.write("gender,性別,select,Salutatoin,,,,,,\noccupation,職業,date,Industry,,,,,,\n")
+    assert leadsync("mapping", "check")["problems"] == []
+    problems = leadsync("mapping", "check", "--org", exits=1)["problems"]
+    assert [(p["code"], p["line"], p["column"]) for p in problems] == [
+        ("access_field", 17, "lead_field"),
+        ("access_type", 18, "lead_field"),
+    ]
+    assert world.writes() == []

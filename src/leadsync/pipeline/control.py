@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from leadsync.core import access
+from leadsync.core.mapping import check
+from leadsync.salesforce.describe import describe
 from leadsync.store import engine as engines
 from leadsync.store import state
 from leadsync.store.leads import LeadTable
@@ -14,6 +17,9 @@ from leadsync.store.tables import Cursor, FieldStateRow, HeldError, Link, Pendin
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from leadsync.core.mapping import Mapping
+    from leadsync.core.problems import Problem
+    from leadsync.pipeline.cycle import Cycle
     from leadsync.settings import Settings
 
 STARTED, PAUSED = "started", "paused"
@@ -50,6 +56,16 @@ def why_not(connection: Connection) -> str:
     return "paused" if state.get_control(connection, PAUSED) else ""
 
 
+def mapping_problems(cycle: Cycle, mapping: Mapping) -> list[Problem]:
+    """Return what keeps a mapping that parsed from fully working on this lead table and this org (R18-R21)."""
+    from leadsync.core import types  # noqa: PLC0415 - pandas: an idle cycle imports this module
+
+    found = describe(cycle.salesforce, access.OBJECTS, {})
+    effective = access.effective(mapping, {name: entry.body for name, entry in found.items()})
+    missing = check(mapping, LeadTable(cycle.engine).columns)
+    return [*missing, *access.problems(effective), *types.check_defaults(effective)]
+
+
 def status(engine: Engine, settings: Settings) -> dict[str, Any]:
     """Say how the sync stands, as JSON-ready values.
 
@@ -59,7 +75,8 @@ def status(engine: Engine, settings: Settings) -> dict[str, Any]:
     del settings
     with engines.reading(engine) as view:
         held = sa.select(HeldError.code, sa.func.count(sa.distinct(HeldError.lead_id)))
-        fields = sa.select(FieldStateRow.__table__).where(FieldStateRow.state != "active")
+        # A lookup is shown only, by design: it has no reason, and nothing is missing.
+        fields = sa.select(FieldStateRow.__table__).where(FieldStateRow.state != "active", FieldStateRow.reason != "")
         runs = sa.select(Run.__table__).order_by(Run.sequence.desc()).limit(RECENT_RUNS)
         position = view.execute(sa.select(Cursor.position).where(Cursor.stream == state.LEADS)).scalar_one_or_none()
         linked = sa.select(sa.func.count()).select_from(Link).where(Link.current, Link.state == "linked")
