@@ -24,15 +24,43 @@ _DONE = frozenset({"success", "failed"})
 _TIMEOUT_SECONDS = 60
 
 
-def environment(root: Path, home: Path, *, port: int, log_port: int, password: str) -> dict[str, str]:
-    """Write an Airflow home (SQLite, LocalExecutor, one administrator) and return the environment that points to it.
+@dataclass(frozen=True)
+class Cluster:
+    """PostgreSQL, Redis and a Celery worker, as in production, instead of SQLite and LocalExecutor."""
+
+    database_url: str
+    """SQLAlchemy URL of an empty PostgreSQL database for Airflow, driver psycopg2."""
+    broker_url: str
+    queue: str
+    """The worker's queue; a name of one's own lets several clusters share a Redis."""
+
+    @property
+    def settings(self) -> dict[str, dict[str, object]]:
+        """Return what differs from the settings of one machine."""
+        return {
+            "core": {"executor": "CeleryExecutor"},
+            "database": {"sql_alchemy_conn": self.database_url},
+            "celery": {
+                "broker_url": self.broker_url,
+                "result_backend": f"db+{self.database_url}",
+                "worker_concurrency": 2,
+            },
+            "operators": {"default_queue": self.queue},
+        }
+
+
+def environment(
+    root: Path, home: Path, *, port: int, log_port: int, password: str, cluster: Cluster | None = None
+) -> dict[str, str]:
+    """Write an Airflow home with one administrator, and return the environment that points to it.
 
     Args:
         root: the project, with `dags/`, `plugins/` and `config/`.
         home: becomes `AIRFLOW_HOME`.
         port: the api-server's port on 127.0.0.1.
-        log_port: the port on which the scheduler serves the logs of its tasks.
+        log_port: the port on which the scheduler or the worker serves the logs of its tasks.
         password: the password of the user `admin`.
+        cluster: runs the tasks; by default the scheduler does, with SQLite and LocalExecutor.
     """
     home.mkdir(parents=True, exist_ok=True)
     # Airflow puts $AIRFLOW_HOME/config on the path, where it looks for airflow_local_settings.
@@ -70,6 +98,8 @@ def environment(root: Path, home: Path, *, port: int, log_port: int, password: s
         # A slow machine may take longer than 5 s for the first answer.
         "workers": {"execution_api_timeout": 30},
     }
+    for section, options in (cluster.settings if cluster else {}).items():
+        settings[section] = settings.get(section, {}) | options
     return {"AIRFLOW_HOME": str(home)} | {
         f"AIRFLOW__{section}__{option}".upper(): str(value)
         for section, options in settings.items()
@@ -86,10 +116,12 @@ class AirflowServer:
 
     def is_healthy(self) -> bool:
         """Tell whether the api-server answers; the first answer of its execution API takes seconds, so ask for that."""
-        try:
-            return requests.get(f"{self.url}/execution/health", timeout=30).ok
-        except requests.RequestException:
-            return False
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                return session.get(f"{self.url}/execution/health", timeout=30).ok
+            except requests.RequestException:
+                return False
 
     def components(self) -> dict[str, Any]:
         """Return the health of scheduler, DAG processor and metadata database, as Airflow itself judges it."""

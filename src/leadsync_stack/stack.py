@@ -23,6 +23,8 @@ from leadsync_stack.processes import Processes, StackError, free_port
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from leadsync_stack.airflow_server import Cluster
+
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder: the stack runs from a checkout, whose `dags/` and `config/` it uses."""
 
@@ -40,11 +42,13 @@ class Stack:
 
     Args:
         home: folder for everything that the stack writes; emptied first.
+        store_url: SQLAlchemy URL of the lead store; by default SQLite in `home`.
+        cluster: what runs Airflow's tasks; by default its scheduler.
 
     Attributes:
         org: the local Salesforce org.
         airflow: a client of Airflow's API.
-        store_url: SQLAlchemy URL of the lead store (SQLite).
+        store_url: SQLAlchemy URL of the lead store.
         mails: folder of the caught mails.
         env: the environment of Airflow's processes, also right for `leadsync` on the command line.
     """
@@ -53,10 +57,11 @@ class Stack:
     airflow: AirflowServer
     env: dict[str, str]
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, store_url: str = "", cluster: Cluster | None = None) -> None:
         self.home = home.resolve()
         self.mails = self.home / "mails"
-        self.store_url = f"sqlite:///{self.home / 'leads.db'}"
+        self.store_url = store_url or f"sqlite:///{self.home / 'leads.db'}"
+        self._cluster = cluster
         self.processes = Processes(self.home / "logs")
         self._exit = ExitStack()
 
@@ -76,10 +81,10 @@ class Stack:
         base = self._base_environment()
         mail_port, port, password = free_port(), free_port(), secrets.token_urlsafe(12)
         home = self.home / "airflow"
-        airflow = environment(ROOT, home, port=port, log_port=free_port(), password=password)
+        airflow = environment(ROOT, home, port=port, log_port=free_port(), password=password, cluster=self._cluster)
         org = self.processes.start(
             "emulator",
-            [_program("salesforce-emulator"), "serve", "--port", str(free_port()), "--profile", "demo"],
+            [_program("salesforce-emulator"), "serve", "--profile", "demo"],
             base,
         )
         mail = self.processes.start(
@@ -97,6 +102,8 @@ class Stack:
             server = self.processes.start("api-server", [_program("airflow"), "api-server"], self.env)
             scheduler = self.processes.start("scheduler", [_program("airflow"), "scheduler"], self.env)
             processor = self.processes.start("dag-processor", [_program("airflow"), "dag-processor"], self.env)
+            if self._cluster:
+                self.processes.start("worker", [_program("airflow"), "celery", "worker"], self.env)
             database.result()
         mail.wait_until(mail.log.read_text, seconds=60)
         server.wait_until(self.airflow.is_healthy, seconds=120)
