@@ -1,0 +1,1 @@
+"""Speed and memory, measured on real parts, with ratios against named alternatives in the same run."""
