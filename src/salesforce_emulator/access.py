@@ -1,12 +1,12 @@
-"""What a profile may see and do: object permissions and field-level security, as describe, query and writes obey them.
+"""What a user may see and do: object permissions, field-level security, sharing, as reads and writes obey them.
 
-The admin's profile may do everything; the integration's starts from the defaults of the org's kind and is changed by
-the access controls.
+The admin's profile may do everything; every other starts from the defaults of the org's kind and is changed by the
+access controls.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from salesforce_emulator.schema import FieldSchema, SObjectSchema
+    from salesforce_emulator.sharing import Reach, Sharing
     from salesforce_emulator.table import Table
+    from salesforce_emulator.users import User
+
 
 ADMIN, INTEGRATION = "admin", "integration"
+
+SETUP_OBJECTS = ("User", "Organization", "RecordType")
+"""What profiles without the permission to customise the application read only."""
 
 HIDDEN_IN_A_FRESH_ORG = {("Lead", "HasOptedOutOfEmail"), ("Contact", "HasOptedOutOfEmail")}
 """Field-level security hides these until somebody grants them."""
@@ -24,12 +30,14 @@ HIDDEN_IN_A_FRESH_ORG = {("Lead", "HasOptedOutOfEmail"), ("Contact", "HasOptedOu
 
 @dataclass(frozen=True, slots=True)
 class ObjectAccess:
-    """A profile's permissions on one object."""
+    """A profile's permissions on one object; `view_all` and `modify_all` are those that no sharing restricts."""
 
     read: bool = True
     create: bool = True
     edit: bool = True
     delete: bool = True
+    view_all: bool = False
+    modify_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class ObjectView:
     access: ObjectAccess
     hidden: frozenset[str]
     read_only: frozenset[str]
+    reach: Reach
 
     @property
     def name(self) -> str:
@@ -110,70 +119,94 @@ class ObjectView:
         return {"createable": self.can_create, "updateable": self.can_edit, "deletable": self.can_delete}
 
 
-class Access:
-    """Keep the integration profile's permissions and build the view each profile has of each object."""
+class Permissions:
+    """What one profile may do, as far as it differs from full access."""
 
     def __init__(self, *, fresh: bool) -> None:
+        setup = ObjectAccess(create=False, edit=False, delete=False)
+        self.objects: dict[str, ObjectAccess] = dict.fromkeys(SETUP_OBJECTS, setup)
+        hidden = HIDDEN_IN_A_FRESH_ORG if fresh else set()
+        self.fields: dict[tuple[str, str], FieldAccess] = {key: FieldAccess(read=False, edit=False) for key in hidden}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the permissions for the controls."""
+        return {
+            "objects": {name: asdict(access) for name, access in self.objects.items()},
+            "fields": {f"{name}.{field}": asdict(access) for (name, field), access in self.fields.items()},
+        }
+
+
+class Access:
+    """Keep each profile's permissions and build the view each user has of each object.
+
+    A profile that was never changed has the permissions of a new one, which are those the integration starts with.
+    """
+
+    def __init__(self, sharing: Sharing, *, fresh: bool) -> None:
+        self._sharing = sharing
         self._fresh = fresh
-        self.objects: dict[str, ObjectAccess] = {}
-        self.fields: dict[tuple[str, str], FieldAccess] = {}
         self._views: dict[tuple[str, str], ObjectView] = {}
+        self.profiles: dict[str, Permissions] = {}
         self.reset()
 
     def reset(self) -> None:
         """Go back to the permissions the org started with."""
-        setup = ObjectAccess(create=False, edit=False, delete=False)
-        self.objects = {"User": setup, "Organization": setup, "RecordType": setup}
-        hidden = HIDDEN_IN_A_FRESH_ORG if self._fresh else set()
-        self.fields = {key: FieldAccess(read=False, edit=False) for key in hidden}
+        self.profiles = {INTEGRATION: Permissions(fresh=self._fresh)}
         self.forget()
 
     def forget(self) -> None:
-        """Drop the built views: the schema or a permission changed."""
+        """Drop the built views: the schema, a permission or sharing changed."""
         self._views = {}
 
-    def set_object(self, name: str, changes: Mapping[str, bool]) -> ObjectAccess:
+    def of_profile(self, profile: str) -> Permissions:
+        """Return a profile's permissions, made where nobody has asked for them before."""
+        return self.profiles.setdefault(profile, Permissions(fresh=self._fresh))
+
+    def set_object(self, name: str, changes: Mapping[str, bool], profile: str = INTEGRATION) -> ObjectAccess:
         """Change object permissions; those not named stay."""
-        self.objects[name] = result = replace(self.objects.get(name, ObjectAccess()), **changes)
+        objects = self.of_profile(profile).objects
+        objects[name] = result = replace(objects.get(name, ObjectAccess()), **changes)
         self.forget()
         return result
 
-    def set_field(self, name: str, field: str, changes: Mapping[str, bool]) -> FieldAccess:
+    def set_field(self, name: str, field: str, changes: Mapping[str, bool], profile: str = INTEGRATION) -> FieldAccess:
         """Change field-level security; what may not be read may not be edited either."""
-        old = self.fields.get((name, field), FieldAccess())
-        result = replace(old, **changes)
+        fields = self.of_profile(profile).fields
+        result = replace(fields.get((name, field), FieldAccess()), **changes)
         if not result.read:
             result = replace(result, edit=False)
-        self.fields[name, field] = result
+        fields[name, field] = result
         self.forget()
         return result
 
-    def view(self, profile: str, table: Table) -> ObjectView:
-        """Return an object as a profile sees it, whether or not it may read the object at all."""
-        views, key = self._views, (profile, table.name)
+    def drop_field(self, name: str, field: str) -> None:
+        """Forget the security of a field that is no more."""
+        for permissions in self.profiles.values():
+            permissions.fields.pop((name, field), None)
+
+    def view(self, user: User, table: Table) -> ObjectView:
+        """Return an object as a user sees it, whether or not the profile may read the object at all."""
+        views, key = self._views, (user.id, table.name)
         if (found := views.get(key)) is None:
-            found = views[key] = self._build(profile, table)
+            found = views[key] = self._build(user, table)
         return found
 
-    def _build(self, profile: str, table: Table) -> ObjectView:
-        if profile == ADMIN:
-            return ObjectView(table.schema, table, ObjectAccess(), frozenset(), frozenset())
-        rules = {field: access for (name, field), access in self.fields.items() if name == table.name}
+    def _build(self, user: User, table: Table) -> ObjectView:
+        if user.profile == ADMIN:
+            reach = self._sharing.reach(table.name, user, {})
+            return ObjectView(table.schema, table, ObjectAccess(), frozenset(), frozenset(), reach)
+        permissions = self.of_profile(user.profile)
+        fields = {field: access for (name, field), access in permissions.fields.items() if name == table.name}
         return ObjectView(
             schema=table.schema,
             table=table,
-            access=self.objects.get(table.name, ObjectAccess()),
-            hidden=frozenset(field for field, access in rules.items() if not access.read),
-            read_only=frozenset(field for field, access in rules.items() if not access.edit),
+            access=permissions.objects.get(table.name, ObjectAccess()),
+            hidden=frozenset(field for field, access in fields.items() if not access.read),
+            read_only=frozenset(field for field, access in fields.items() if not access.edit),
+            reach=self._sharing.reach(table.name, user, permissions.objects),
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what differs from full access, for the controls."""
-        return {
-            "objects": {name: _json(access) for name, access in self.objects.items()},
-            "fields": {f"{name}.{field}": _json(access) for (name, field), access in self.fields.items()},
-        }
-
-
-def _json(access: ObjectAccess | FieldAccess) -> dict[str, bool]:
-    return {name: getattr(access, name) for name in access.__slots__}
+        """Return what differs from full access, for the controls: the integration's, and the other profiles'."""
+        others = {name: each.as_json() for name, each in self.profiles.items() if name != INTEGRATION}
+        return {**self.profiles[INTEGRATION].as_json(), "profiles": others}

@@ -21,7 +21,8 @@ def updated(call: Call, name: str) -> Reply:
     view = call.org.require(call.user, name)
     start, end = _period(call)
     sql = f'SELECT "Id" FROM {quoted(view.name)} WHERE "SystemModstamp" >= ? AND "SystemModstamp" < ?'
-    found = call.org.storage.fetch(f"{sql}{view.table.live} ORDER BY _n", (start, end))
+    sql += f"{view.table.live}{view.reach.and_readable(quoted(view.name))} ORDER BY _n"
+    found = call.org.storage.fetch(sql, (start, end))
     return Reply({"ids": [record_id for (record_id,) in found], "latestDateCovered": end})
 
 
@@ -32,7 +33,8 @@ def deleted(call: Call, name: str) -> Reply:
     found = []
     if view.table.is_deletable:
         sql = f'SELECT "Id", "SystemModstamp" FROM {quoted(view.name)} WHERE "IsDeleted" = 1'
-        sql += ' AND "SystemModstamp" >= ? AND "SystemModstamp" < ? ORDER BY _n'
+        sql += ' AND "SystemModstamp" >= ? AND "SystemModstamp" < ?'
+        sql += f"{view.reach.and_readable(quoted(view.name))} ORDER BY _n"
         found = call.org.storage.fetch(sql, (start, end))
     return Reply(
         {

@@ -15,6 +15,7 @@ import orjson
 
 from salesforce_emulator import ids, records, schema
 from salesforce_emulator.access import ADMIN
+from salesforce_emulator.asked import Refused, field_of, flags, json_object, table_of
 from salesforce_emulator.clock import parse_moment, read_stamp, stamp
 from salesforce_emulator.errors import ApiError, FieldTypeError
 from salesforce_emulator.faults import InvalidFaultError
@@ -27,15 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from salesforce_emulator.org import Org
-    from salesforce_emulator.table import Table
 
     Handler = Callable[..., Any]
-
-
-class _Refused(Exception):  # noqa: N818 - the text of a 400 or 404
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def answer(org: Org, method: str, path: str, token: str, body: bytes) -> Reply:
@@ -50,7 +44,7 @@ def answer(org: Org, method: str, path: str, token: str, body: bytes) -> Reply:
         return Reply({} if found is None else found)
     except orjson.JSONDecodeError as error:
         return Reply({"error": f"not JSON: {error}"}, 400)
-    except _Refused as error:
+    except Refused as error:
         return Reply({"error": str(error)}, error.status)
     except (InvalidFaultError, schema.InvalidFieldError) as error:
         return Reply({"error": str(error)}, 400)
@@ -62,35 +56,9 @@ def _find(method: str, path: str) -> Callable[[Org, Any], Any]:
     for pattern, handlers in _ROUTES:
         if match := pattern.fullmatch(path):
             if method not in handlers:
-                raise _Refused(f"{method} is not one of {', '.join(handlers)}", 405)
+                raise Refused(f"{method} is not one of {', '.join(handlers)}", 405)
             return partial(handlers[method], **{name: unquote(value) for name, value in match.groupdict().items()})
-    raise _Refused(f"no such control: {path}", 404)
-
-
-def _object(given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise _Refused("a JSON object is expected")
-    return given
-
-
-def _flags(given: Any, names: set[str]) -> dict[str, bool]:
-    flags = _object(given)
-    if not flags.keys() <= names or not all(isinstance(value, bool) for value in flags.values()):
-        raise _Refused(f"true or false is expected for any of {', '.join(sorted(names))}")
-    return flags
-
-
-def _table(org: Org, name: str) -> Table:
-    if (table := org.table(name)) is None:
-        raise _Refused(f"no such object: {name}", 404)
-    return table
-
-
-def _field(org: Org, name: str, field: str) -> tuple[Table, schema.FieldSchema]:
-    table = _table(org, name)
-    if (found := table.schema.by_name.get(field.lower())) is None:
-        raise _Refused(f"no such field: {table.name}.{field}", 404)
-    return table, found
+    raise Refused(f"no such control: {path}", 404)
 
 
 def _reset(org: Org, _: Any) -> None:
@@ -107,7 +75,7 @@ def _clear_requests(org: Org, _: Any) -> None:
 
 def _set_faults(org: Org, given: Any) -> None:
     if not isinstance(given, list):
-        raise _Refused("a list of faults is expected")
+        raise Refused("a list of faults is expected")
     org.faults.set(given)
 
 
@@ -120,45 +88,45 @@ def _read_access(org: Org, _: Any) -> dict[str, Any]:
 
 
 def _set_object_access(org: Org, given: Any, name: str) -> None:
-    org.access.set_object(_table(org, name).name, _flags(given, {"read", "create", "edit", "delete"}))
+    org.access.set_object(table_of(org, name).name, flags(given, {"read", "create", "edit", "delete"}))
     org.metadata_changed()
 
 
 def _set_field_access(org: Org, given: Any, name: str, field: str) -> None:
-    table, found = _field(org, name, field)
+    table, found = field_of(org, name, field)
     if not found.permissionable:
-        raise _Refused(f"{table.name}.{found.name} has no field-level security (permissionable is false)")
-    org.access.set_field(table.name, found.name, _flags(given, {"read", "edit"}))
+        raise Refused(f"{table.name}.{found.name} has no field-level security (permissionable is false)")
+    org.access.set_field(table.name, found.name, flags(given, {"read", "edit"}))
     org.metadata_changed()
 
 
 def _add_field(org: Org, given: Any, name: str) -> dict[str, str]:
-    table, field = _table(org, name), schema.custom_field(_object(given))
+    table, field = table_of(org, name), schema.custom_field(json_object(given))
     if field.name.lower() in table.schema.by_name:
-        raise _Refused(f"there is a field {table.name}.{field.name} already")
+        raise Refused(f"there is a field {table.name}.{field.name} already")
     org.add_field(table, field)
     return {"name": field.name}
 
 
 def _drop_field(org: Org, _: Any, name: str, field: str) -> None:
-    table, found = _field(org, name, field)
+    table, found = field_of(org, name, field)
     if not found.custom:
-        raise _Refused(f"{table.name}.{found.name} is a standard field")
+        raise Refused(f"{table.name}.{found.name} is a standard field")
     org.drop_field(table, found.name)
 
 
 def _set_picklist(org: Org, given: Any, name: str, field: str) -> None:
-    table, found = _field(org, name, field)
+    table, found = field_of(org, name, field)
     if found.type not in {"picklist", "multipicklist", "combobox"}:
-        raise _Refused(f"{table.name}.{found.name} is no picklist")
+        raise Refused(f"{table.name}.{found.name} is no picklist")
     org.change_field(table, replace(found, picklist=schema.picklist_values(given)))
 
 
 def _set_clock(org: Org, given: Any) -> dict[str, str]:
-    given = _object(given)
+    given = json_object(given)
     offset, frozen = given.get("offset_seconds", 0), given.get("frozen_at")
     if isinstance(offset, bool) or not isinstance(offset, int | float):
-        raise _Refused("offset_seconds is a number")
+        raise Refused("offset_seconds is a number")
     org.clock.set(offset_seconds=offset, frozen_at=None if frozen is None else _moment(frozen))
     return _read_clock(org, None)
 
@@ -170,48 +138,48 @@ def _read_clock(org: Org, _: Any) -> dict[str, str]:
 def _moment(given: Any) -> datetime:
     text = parse_moment(given) if isinstance(given, str) else None
     if text is None:
-        raise _Refused(f"not an ISO 8601 datetime with an offset: {given!r}")
+        raise Refused(f"not an ISO 8601 datetime with an offset: {given!r}")
     return read_stamp(text)
 
 
 def _set_row(org: Org, given: Any, name: str, record_id: str) -> None:
-    table, given = _table(org, name), _object(given)
+    table, given = table_of(org, name), json_object(given)
     visible_at = given.pop("visible_at", None)
-    view = org.access.view(ADMIN, table)
+    view = org.access.view(org.users.admin, table)
     try:
         values = records.checked(view, given)
     except FieldTypeError as error:
-        raise _Refused(f"not a {error.type_name}: {error.value!r}") from error
+        raise Refused(f"not a {error.type_name}: {error.value!r}") from error
     if problem := next((value for value in values.values() if isinstance(value, FieldValueError)), None):
-        raise _Refused(str(problem))
+        raise Refused(str(problem))
     if unwritable := values.keys() - (set(table.columns) - {"Id"}):
-        raise _Refused(f"not to be set: {', '.join(sorted(unwritable))}")
+        raise Refused(f"not to be set: {', '.join(sorted(unwritable))}")
     if visible_at is not None:
         values[VISIBLE_AT] = stamp(_moment(visible_at))
     with org.storage.writing() as db:
         row_id = ids.normalise(record_id) or ""
         if not records.put(db, table, row_id, values):
-            raise _Refused(f"no such row: {record_id}", 404)
+            raise Refused(f"no such row: {record_id}", 404)
 
 
 def _purge(org: Org, given: Any) -> None:
-    wanted = _object(given).get("ids")
+    wanted = json_object(given).get("ids")
     if not isinstance(wanted, list):
-        raise _Refused('{"ids": [...]} is expected')
+        raise Refused('{"ids": [...]} is expected')
     with org.storage.writing() as db:
         for each in wanted:
             record_id = ids.normalise(str(each))
             table = org.table_of_id(record_id) if record_id else None
             if table is None:
-                raise _Refused(f"no such row: {each}", 404)
+                raise Refused(f"no such row: {each}", 404)
             db.execute(f'DELETE FROM {quoted(table.name)} WHERE "Id" = ?', (record_id,))
 
 
 def _set_limits(org: Org, given: Any) -> None:
-    for name, values in _object(given).items():
-        numbers = _object(values)
+    for name, values in json_object(given).items():
+        numbers = json_object(values)
         if not numbers.keys() <= {"Max", "Remaining"} or not all(isinstance(each, int) for each in numbers.values()):
-            raise _Refused(f'{name}: {{"Max": number, "Remaining": number}} is expected')
+            raise Refused(f'{name}: {{"Max": number, "Remaining": number}} is expected')
     org.quota.set(given)
 
 
@@ -220,14 +188,14 @@ def _read_limits(org: Org, _: Any) -> dict[str, Any]:
 
 
 def _read_users(org: Org, _: Any) -> list[dict[str, Any]]:
-    shown = ("id", "username", "name", "profile", "active")
+    shown = ("id", "username", "name", "profile", "active", "view_all", "modify_all")
     return [{key: getattr(user, key) for key in shown} for user in org.users]
 
 
 def _set_user(org: Org, given: Any, user_id: str) -> None:
-    changes = _flags(given, {"active"})
-    if org.users.set_active(user_id, active=changes.get("active", True)) is None:
-        raise _Refused(f"no such user: {user_id}", 404)
+    changes = flags(given, {"active", "view_all", "modify_all"})
+    if org.users.change(user_id, **changes) is None:
+        raise Refused(f"no such user: {user_id}", 404)
 
 
 _NAME = r"(?P<name>[^/]+)"

@@ -199,6 +199,14 @@ def unknown_relationship(name: str) -> str:
     )
 
 
+def unknown_in_from(name: str) -> str:
+    """Say that a child query's relationship is unknown (INVALID_TYPE)."""
+    return (
+        f"Didn't understand relationship '{name}' in FROM part of query call. If you are attempting to use a custom "
+        f"relationship, be sure to append the '__r' after the custom relationship name. {_CUSTOM_HINT}"
+    )
+
+
 def unknown_column_on_write(name: str, entity: str) -> ApiError:
     """Refuse a record's field that is unknown or hidden."""
     return simple(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {entity}")
@@ -279,12 +287,18 @@ def not_insertable(entity: str) -> RecordError:
 
 
 def insufficient_access() -> RecordError:
-    """Refuse an update or delete that the profile does not allow."""
+    """Refuse an update or delete that the profile or sharing does not allow."""
     return RecordError([Problem("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")], 403)
 
 
+def unreachable(record_id: str) -> RecordError:
+    """Refuse to touch a row that sharing hides from the user (the code for this case is not recorded anywhere)."""
+    text = f"insufficient access rights on cross-reference id: {record_id[:15]}"
+    return RecordError([Problem("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", text)])
+
+
 def duplicate_value(name: str, other: str) -> Problem:
-    """Refuse a second row with a unique field's value; the other row's id has 15 characters."""
+    """Refuse a second row with a unique field's value; the other's id has 15 characters, or is `<unknown>`."""
     return Problem("DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {other[:15]}")
 
 

@@ -1,4 +1,4 @@
-"""What administrators changed in the org's metadata, as text to keep beside the rows: fields and permissions."""
+"""What administrators changed in the org's metadata, as text to keep beside the rows."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from salesforce_emulator import schema
+from salesforce_emulator.access import INTEGRATION
 from salesforce_emulator.schema import FieldSchema, PicklistValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from salesforce_emulator.access import Access
+    from salesforce_emulator.org import Org
     from salesforce_emulator.schema import SObjectSchema
 
-_FIELDS, _ACCESS = "fields", "access"
+_FIELDS, _ACCESS, _SHARING = "fields", "access", "sharing"
 
 
-def as_settings(schemas: Mapping[str, SObjectSchema], access: Access) -> list[tuple[str, str]]:
+def as_settings(org: Org) -> list[tuple[str, str]]:
     """Print what differs from a new org as named texts."""
     standard = schema.load()
     changed = [
         {"object": name, "field": asdict(field)}
-        for name, each in schemas.items()
+        for name, each in org.schemas.items()
         for field in each.fields
         if field is not standard[name].by_name.get(field.name.lower())
     ]
-    return [(_FIELDS, orjson.dumps(changed).decode()), (_ACCESS, orjson.dumps(access.as_json()).decode())]
+    kept = {_FIELDS: changed, _ACCESS: org.access.as_json(), _SHARING: org.sharing.as_json()}
+    return [(name, orjson.dumps(each).decode()) for name, each in kept.items()]
 
 
 def restored_schemas(settings: Mapping[str, str]) -> dict[str, SObjectSchema]:
@@ -41,14 +44,21 @@ def restored_schemas(settings: Mapping[str, str]) -> dict[str, SObjectSchema]:
     return schemas
 
 
-def restore_access(access: Access, settings: Mapping[str, str]) -> None:
-    """Give the profile the kept permissions."""
-    kept = orjson.loads(settings.get(_ACCESS, '{"objects": {}, "fields": {}}'))
+def restore(org: Org, settings: Mapping[str, str]) -> None:
+    """Give the profiles the kept permissions and the objects the kept sharing."""
+    if _ACCESS in settings:
+        kept = orjson.loads(settings[_ACCESS])
+        for profile, permissions in {INTEGRATION: kept, **kept.get("profiles", {})}.items():
+            _restore_permissions(org.access, profile, permissions)
+    org.sharing.restore(orjson.loads(settings.get(_SHARING, "{}")))
+
+
+def _restore_permissions(access: Access, profile: str, kept: Mapping[str, Any]) -> None:
     for name, flags in kept["objects"].items():
-        access.set_object(name, flags)
+        access.set_object(name, flags, profile)
     for path, flags in kept["fields"].items():
         name, _, field = path.partition(".")
-        access.set_field(name, field, flags)
+        access.set_field(name, field, flags, profile)
 
 
 def _field(kept: dict[str, Any]) -> FieldSchema:

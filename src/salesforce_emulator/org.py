@@ -15,6 +15,7 @@ from salesforce_emulator.faults import Faults
 from salesforce_emulator.limits import Quota
 from salesforce_emulator.requestlog import RequestLog
 from salesforce_emulator.seed import organization_row, user_row
+from salesforce_emulator.sharing import Sharing
 from salesforce_emulator.storage import Storage
 from salesforce_emulator.users import Users
 
@@ -39,8 +40,9 @@ class Org:
         kept = self.storage.settings()
         self.schemas = metadata.restored_schemas(kept)
         self.storage.open(self.schemas, empty=False)
-        self.access = Access(fresh=profile == "fresh")
-        metadata.restore_access(self.access, kept)
+        self.sharing = Sharing()
+        self.access = Access(self.sharing, fresh=profile == "fresh")
+        metadata.restore(self, kept)
         self.users = Users(self.storage, keys)
         self.quota = Quota()
         self.faults = Faults()
@@ -58,6 +60,8 @@ class Org:
             self.clock.set()
             self.schemas = schema.load()
             self.storage.open(self.schemas, empty=True)
+            self.sharing.reset()
+            self.users.reset_permissions()
             self.access.reset()
             self.quota.reset()
             self.faults.set([])
@@ -88,7 +92,7 @@ class Org:
         self._keep_metadata()
 
     def _keep_metadata(self) -> None:
-        self.storage.keep(metadata.as_settings(self.schemas, self.access))
+        self.storage.keep(metadata.as_settings(self))
 
     def table(self, name: str) -> Table | None:
         """Find an object's table by its API name in any case."""
@@ -104,7 +108,7 @@ class Org:
         """Return an object as a user sees it; None where it is unknown or may not be read."""
         if (table := self.table(name)) is None:
             return None
-        view = self.access.view(user.profile, table)
+        view = self.access.view(user, table)
         return view if view.access.read else None
 
     def require(self, user: User, name: str) -> ObjectView:
@@ -133,7 +137,7 @@ class Org:
         """Remove a custom field and its values."""
         changed = replace(table.schema, fields=tuple(each for each in table.schema.fields if each.name != name))
         self.storage.drop_column(changed, name)
-        self.access.fields.pop((table.name, name), None)
+        self.access.drop_field(table.name, name)
         self.replace_schema(changed)
 
     def change_field(self, table: Table, field: FieldSchema) -> None:

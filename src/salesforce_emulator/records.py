@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from salesforce_emulator import errors
 from salesforce_emulator.clock import stamp
 from salesforce_emulator.errors import Problem, RecordError
+from salesforce_emulator.sharing import PARENTS, Level
 from salesforce_emulator.table import quoted
 from salesforce_emulator.values import FieldValueError
 
@@ -79,7 +80,7 @@ def create(writer: Writer, db: sqlite3.Connection, view: ObjectView, values: dic
     if problems:
         raise RecordError(problems)
     _check_references(writer, db, view.table, values)
-    _check_unique(db, view.table, values, own_id=None)
+    _check_unique(db, view, values, own_id=None)
     number, record_id = writer.org.new_id(view.table)
     row = _new_row(writer, view.table, record_id, values)
     db.execute(view.table.insert_sql, (number, *row))
@@ -88,7 +89,7 @@ def create(writer: Writer, db: sqlite3.Connection, view: ObjectView, values: dic
 
 def update(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: str, values: dict[str, Any]) -> None:
     """Change a row to `checked` values; it is stamped even where nothing differs."""
-    current = _live_row(db, view.table, record_id)
+    current = _live_row(db, view, record_id, _needed(writer, view, values))
     if not view.can_edit:
         raise errors.insufficient_access()
     if current.get("IsConverted"):
@@ -100,7 +101,7 @@ def update(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: 
     if problems:
         raise RecordError(problems)
     _check_references(writer, db, view.table, values)
-    _check_unique(db, view.table, values, own_id=record_id)
+    _check_unique(db, view, values, own_id=record_id)
     changes = dict(values)
     if {"FirstName", "LastName"} & changes.keys() and "Name" in view.table.position:
         changes["Name"] = _full_name(current | changes)
@@ -111,7 +112,7 @@ def update(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: 
 
 def delete(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: str) -> None:
     """Move a row to the recycle bin, and with an Account its Contacts."""
-    _live_row(db, view.table, record_id)
+    _live_row(db, view, record_id, Level.ALL)
     if not view.can_delete:
         raise errors.insufficient_access()
     _discard(writer, db, view.table, record_id)
@@ -136,7 +137,7 @@ def upsert(
     writer: Writer, db: sqlite3.Connection, view: ObjectView, *, field: FieldSchema, key: Any, values: dict[str, Any]
 ) -> tuple[str, bool]:
     """Update the one live row whose `field` holds `key`, or create it; return its id and whether it is new."""
-    found = find(db, view.table, field, key)
+    found = find(db, view, field, key)
     if len(found) > 1:
         raise errors.several_matches(field.name, found)
     if found:
@@ -145,9 +146,12 @@ def upsert(
     return create(writer, db, view, {**values, field.name: key}), True
 
 
-def find(db: sqlite3.Connection, table: Table, field: FieldSchema, value: Any) -> list[str]:
-    """Return the ids of the live rows with a value in an external id (or look-up) field, oldest first."""
-    sql = f'SELECT "Id" FROM {quoted(table.name)} WHERE {quoted(field.name)} = ?{table.live} ORDER BY _n'
+def find(db: sqlite3.Connection, view: ObjectView, field: FieldSchema, value: Any) -> list[str]:
+    """Return the ids of the user's live rows with a value in an external id (or look-up) field, oldest first."""
+    readable = view.reach.and_readable("t")
+    sql = (
+        f'SELECT "Id" FROM {quoted(view.name)} t WHERE {quoted(field.name)} = ?{view.table.live}{readable} ORDER BY _n'
+    )
     return [record_id for (record_id,) in db.execute(sql, (value,))]
 
 
@@ -175,18 +179,25 @@ def _check_references(writer: Writer, db: sqlite3.Connection, table: Table, valu
         if parent is None or parent.name not in field.reference_to:
             raise RecordError([errors.malformed_id(field.label, name, value)])
         deleted = '"IsDeleted"' if parent.is_deletable else "0"
-        found = db.execute(f'SELECT {deleted} FROM {quoted(parent.name)} WHERE "Id" = ?', (value,)).fetchone()
+        reach = writer.org.access.view(writer.user, parent).reach
+        readable = reach.at_least(Level.READ, "t") or "1"
+        sql = f'SELECT {deleted}, {readable} FROM {quoted(parent.name)} t WHERE "Id" = ?'
+        found = db.execute(sql, (value,)).fetchone()
         if found is None:
             raise RecordError([Problem("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (name,))])
         if found[0]:
             raise RecordError([Problem("ENTITY_IS_DELETED", "entity is deleted", (name,))])
+        if not found[1]:
+            raise errors.unreachable(value)
 
 
-def _check_unique(db: sqlite3.Connection, table: Table, values: Mapping[str, Any], own_id: str | None) -> None:
+def _check_unique(db: sqlite3.Connection, view: ObjectView, values: Mapping[str, Any], own_id: str | None) -> None:
+    table = view.table
     for field in table.unique_fields:
         if (value := values.get(field.name)) is None:
             continue
-        sql = f'SELECT "Id" FROM {quoted(table.name)} WHERE {quoted(field.name)} = ?{table.live} AND "Id" IS NOT ?'
+        shown = f"iif({view.reach.at_least(Level.READ, 't') or '1'}, \"Id\", '<unknown>')"
+        sql = f'SELECT {shown} FROM {quoted(table.name)} t WHERE {quoted(field.name)} = ?{table.live} AND "Id" IS NOT ?'
         if other := db.execute(sql, (value, own_id)).fetchone():
             raise RecordError([errors.duplicate_value(field.name, other[0])])
 
@@ -225,15 +236,28 @@ def _new_row(writer: Writer, table: Table, record_id: str, values: Mapping[str, 
     return row
 
 
-def _live_row(db: sqlite3.Connection, table: Table, record_id: str) -> dict[str, Any]:
-    names = [name for name in _STATE if name in table.position]
-    sql = f'SELECT {", ".join(map(quoted, names))} FROM {quoted(table.name)} WHERE "Id" = ?'
+def _needed(writer: Writer, view: ObjectView, values: Mapping[str, Any]) -> Level:
+    """Return how open a row must be for an update: more to give it to another owner (guessed)."""
+    gives_away = view.name not in PARENTS and values.get("OwnerId") not in {None, writer.user.id}
+    return Level.TRANSFER if gives_away else Level.EDIT
+
+
+def _live_row(db: sqlite3.Connection, view: ObjectView, record_id: str, level: Level) -> dict[str, Any]:
+    """Read a row's state, or refuse where it is gone, hidden, or not as open to the user as `level`."""
+    names = [name for name in _STATE if name in view.table.position]
+    open_to = [view.reach.at_least(each, "t") or "1" for each in (Level.READ, level)]
+    sql = f'SELECT {", ".join([*map(quoted, names), *open_to])} FROM {quoted(view.name)} t WHERE "Id" = ?'
     row = db.execute(sql, (record_id,)).fetchone()
     if row is None:
         raise errors.NoSuchRowError
-    current = dict(zip(names, row, strict=True))
+    *state, readable, enough = row
+    current = dict(zip(names, state, strict=True))
     if current.get("IsDeleted"):
         raise errors.deleted()
+    if not readable:
+        raise errors.unreachable(record_id)
+    if not enough:
+        raise errors.insufficient_access()
     return current
 
 

@@ -91,7 +91,7 @@ def upsert(call: Call, name: str, field_name: str, key: str) -> Reply:
     stored = key_value(view, field, key)
     _refuse_locked(call, None)
     with call.org.storage.writing() as db:
-        found = records.find(db, view.table, field, stored)
+        found = records.find(db, view, field, stored)
         if len(found) > 1:
             raise _multiple_choices(call, view, found)
         if not found and call.params.get("updateOnly", "").lower() == "true":
@@ -131,6 +131,7 @@ def read_rows(
     """Read live rows as records by id; `condition` is SQL over the table's alias `t`, `given` its parameters."""
     columns = ", ".join(["t._n", 't."Id"', *(view.table.expression(field, "t") for field in fields)])
     sql = f"SELECT {columns} FROM {quoted(view.name)} t WHERE {condition}{view.table.live}"
+    sql += view.reach.and_readable("t")
     make = flat_maker(view, [field.name for field in fields], f"{call.root}/sobjects")
     return {row[1]: make(row) for row in call.org.storage.fetch(sql, given)}
 
@@ -199,7 +200,7 @@ def _refuse_locked(call: Call, record_id: str | None) -> None:
 
 def _only_match(call: Call, view: ObjectView, field_name: str, key: str) -> str:
     field = key_field(view, field_name)
-    found = records.find(call.org.storage.connection(), view.table, field, key_value(view, field, key))
+    found = records.find(call.org.storage.connection(), view, field, key_value(view, field, key))
     if not found:
         raise errors.not_found()
     if len(found) > 1:

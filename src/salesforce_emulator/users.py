@@ -6,7 +6,7 @@ import hmac
 import secrets
 import threading
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -26,7 +26,11 @@ _TOKEN_BYTES = 60
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person or program that logs in: names, keys of its connected app, and the profile it acts under."""
+    """A person or program that logs in: names, keys of its connected app, and the profile it acts under.
+
+    `view_all` and `modify_all` are the permissions on all data, which the administrator has anyway: sharing hides
+    nothing from, or refuses nothing to, whoever has them.
+    """
 
     id: str
     username: str
@@ -38,6 +42,8 @@ class User:
     consumer_key: str
     consumer_secret: str
     active: bool = True
+    view_all: bool = False
+    modify_all: bool = False
 
     @property
     def name(self) -> str:
@@ -50,13 +56,15 @@ class User:
         return {key: getattr(self, key) for key in keys} | {"domain": domain}
 
 
-def _new_user(number: int, profile: str, first_name: str, last_name: str, keys: tuple[str, str] | None) -> User:
+def _new_user(
+    number: int, profile: str, name: tuple[str, str], *, username: str = "", keys: tuple[str, str] | None = None
+) -> User:
     key, secret = keys or (f"3MVG9{secrets.token_urlsafe(60)}", secrets.token_hex(32).upper())
     return User(
         id=ids.make("005", number),
-        username=f"{profile}@emulator.example",
-        first_name=first_name,
-        last_name=last_name,
+        username=username or f"{profile}@emulator.example",
+        first_name=name[0],
+        last_name=name[1],
         profile=profile,
         password=secrets.token_urlsafe(12),
         security_token=secrets.token_hex(12),
@@ -77,8 +85,8 @@ class Users:
             self.admin_token = kept[_ADMIN_TOKEN]
         else:
             made = (
-                _new_user(1, ADMIN, "Akiko", "Kanri", None),
-                _new_user(2, INTEGRATION, "Integration", "User", keys),
+                _new_user(1, ADMIN, ("Akiko", "Kanri")),
+                _new_user(2, INTEGRATION, ("Integration", "User"), keys=keys),
             )
             self._users = {user.id: user for user in made}
             self.admin_token = _new_token()
@@ -137,14 +145,30 @@ class Users:
             with self._lock:
                 self._sessions.pop(token, None)
 
-    def set_active(self, user_id: str, *, active: bool) -> User | None:
-        """Activate or deactivate a user; None if there is no such user."""
-        if (user := self._users.get(user_id)) is None:
-            return None
+    def add(self, username: str, profile: str, name: tuple[str, str]) -> User:
+        """Hire somebody, with keys of their own; raise `ValueError` where the name is taken."""
         with self._lock:
-            self._users[user_id] = result = replace(user, active=active)
+            if any(user.username.lower() == username.lower() for user in self):
+                raise ValueError(f"there is a user {username} already")
+            number = max(ids.number(user_id) or 0 for user_id in self._users) + 1
+            made = _new_user(number, profile, name, username=username)
+            self._users = self._users | {made.id: made}
+            self._keep()
+        return made
+
+    def change(self, user_id: str, **changes: Any) -> User | None:
+        """Change a user's attributes (`active`, `view_all` …); None if there is no such user."""
+        with self._lock:
+            if (user := self._users.get(user_id)) is None:
+                return None
+            self._users[user_id] = result = replace(user, **changes)
             self._keep()
         return result
+
+    def reset_permissions(self) -> None:
+        """Take back what the controls gave on all data."""
+        for user in list(self):
+            self.change(user.id, view_all=False, modify_all=False)
 
     def _keep(self) -> None:
         text = orjson.dumps([asdict(user) for user in self._users.values()]).decode()
