@@ -1,33 +1,41 @@
 """Run SOQL for a user and hand the result out in pages.
 
 A result longer than one page is kept as the numbers of its rows, in order: the rest costs eight bytes a row, and the
-pages stay consistent while others write.
+pages stay consistent while others write. Results of aggregates have one page (recorded in users' reports).
 """
 
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
-from salesforce_emulator import errors, ids
+from salesforce_emulator import columns, errors, ids
 from salesforce_emulator.clock import stamp
-from salesforce_emulator.soql.compiler import Compiled, Node, compile_query
+from salesforce_emulator.soql.compiler import compile_aggregates, compile_query
+from salesforce_emulator.soql.dates import Calendar
+from salesforce_emulator.soql.output import aggregate_maker, flat_maker, record_maker
 from salesforce_emulator.soql.parser import parse
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from salesforce_emulator.access import ObjectView
+    from salesforce_emulator.org import Org
+    from salesforce_emulator.soql.model import Query
+    from salesforce_emulator.soql.output import Aggregated, Child, Compiled, Row
+    from salesforce_emulator.users import User
     from salesforce_emulator.web import Call
 
-    Row = tuple[Any, ...]
+__all__ = ["compiled", "flat_maker", "query", "query_all", "query_more", "record_maker"]
 
 MAX_PAGE, MIN_PAGE = 2_000, 200
+_FIELDS_SINCE = 51
 _KEPT_LOCATORS = 50
 _OPTIONS = "sforce-query-options"
 
@@ -43,7 +51,7 @@ class Locator:
 
 
 def query(call: Call) -> Reply:
-    """Answer GET /query?q=…: the first page of a result."""
+    """Answer GET /query?q=…: the first page of a result, or with `columns=true` what its columns are."""
     return Reply(_run(call, _text(call), deleted=False))
 
 
@@ -61,42 +69,29 @@ def query_more(call: Call, locator: str) -> Reply:
     return Reply(_page(call, key, kept, int(offset)))
 
 
-def record_maker(root: Node, base: str) -> Callable[[Row], dict[str, Any] | None]:
-    """Build the function from a row to a record; `base` is the URL path of `/sobjects`."""
-    if root.parents:
-        return partial(_nested, root, base)
-    return flat_maker(root.view, root.order, base)
+def compiled(org: Org, user: User, parsed: Query, *, deleted: bool) -> Compiled:
+    """Translate a query for records, as a user may ask it now."""
+    return compile_query(parsed, **_asker(org, user, deleted=deleted))
 
 
-def flat_maker(view: ObjectView, names: Sequence[str], base: str) -> Callable[[Row], dict[str, Any]]:
-    """Build the same for rows of one object: row number, id, then the fields in order."""
-    kind, prefix = view.name, f"{base}/{view.name}/"
-    reads = [(name, read) for name in names if (read := view.table.reads[name]) is not None]
-
-    def make(row: Row) -> dict[str, Any]:
-        record = {"attributes": {"type": kind, "url": prefix + row[1]}, **dict(zip(names, row[2:], strict=True))}
-        for name, read in reads:
-            if record[name] is not None:
-                record[name] = read(record[name])
-        return record
-
-    return make
+def calendar(org: Org, user: User) -> Calendar:
+    """Return the day it is for a user, and the org's fiscal year."""
+    ((zone, month),) = org.storage.fetch(
+        'SELECT u."TimeZoneSidKey", o."FiscalYearStartMonth" FROM "User" u, "Organization" o WHERE u._n = ?',
+        [ids.number(user.id)],
+    ) or ((None, None),)
+    place = ZoneInfo(zone or "UTC")
+    return Calendar(org.clock.now().astimezone(place).date(), place, month or 1)
 
 
-def _nested(node: Node, base: str, row: Row) -> dict[str, Any] | None:
-    record_id = row[node.id_column]
-    if record_id is None:
-        return None
-    kind = node.view.name
-    record: dict[str, Any] = {"attributes": {"type": kind, "url": f"{base}/{kind}/{record_id}"}}
-    for name in node.order:
-        if name in node.parents:
-            record[name] = _nested(node.parents[name], base, row)
-        else:
-            column, read = node.values[name]
-            value = row[column]
-            record[name] = value if value is None or read is None else read(value)
-    return record
+def _asker(org: Org, user: User, *, deleted: bool) -> dict[str, Any]:
+    return {
+        "views": partial(org.view, user),
+        "objects": partial(org.views, user),
+        "now": stamp(org.clock.now()),
+        "deleted": deleted,
+        "calendar": calendar(org, user),
+    }
 
 
 def _text(call: Call) -> str:
@@ -106,37 +101,90 @@ def _text(call: Call) -> str:
 
 
 def _run(call: Call, text: str, *, deleted: bool) -> dict[str, Any]:
-    org = call.org
-    parsed = parse(text)
-    compiled = compile_query(parsed, partial(org.view, call.user), now=stamp(org.clock.now()), deleted=deleted)
+    org, parsed = call.org, parse(text)
+    for term in parsed.calls:
+        if term.name == "FIELDS" and call.major < _FIELDS_SINCE:
+            message = "The SOQL FIELDS function is not supported in this version of the API"
+            raise errors.in_query("UNSUPPORTED_API_VERSION", text, term.position, len(term.text), message)
+    if parsed.aggregates:
+        return _aggregates(call, compile_aggregates(parsed, **_asker(org, call.user, deleted=deleted)))
+    found = compiled(org, call.user, parsed, deleted=deleted)
+    if _wants_columns(call):
+        return columns.of_records(found)
     if parsed.counts:
-        counted = f"SELECT count(*) FROM (SELECT 1 {compiled.source} {compiled.tail})"
-        (total,) = org.storage.fetch(counted, compiled.parameters)[0]
+        counted = f"SELECT count(*) FROM (SELECT 1 {found.source} {found.tail})"
+        (total,) = org.storage.fetch(counted, found.parameters)[0]
         return {"totalSize": total, "done": True, "records": []}
     page = _page_size(call)
     with org.storage.reading() as db:
-        rows = db.execute(compiled.sql, compiled.parameters).fetchmany(page + 1)
+        rows = db.execute(found.sql, found.parameters).fetchmany(page + 1)
         if len(rows) <= page:
-            make = record_maker(compiled.root, f"{call.root}/sobjects")
-            return {"totalSize": len(rows), "done": True, "records": list(map(make, rows))}
-        numbers = array("q", (number for (number,) in db.execute(compiled.numbers_sql, compiled.parameters)))
-    key = ids.make("01g", org.storage.next_number("01g"))
-    locator = Locator(call.user.id, compiled, numbers, page)
-    org.keep_locator(key, locator, at_most=_KEPT_LOCATORS)
-    return _page(call, key, locator, 0)
+            records = _records(call, found, rows)
+            return {"totalSize": len(rows), "done": True, "records": records}
+        numbers = array("q", (number for (number,) in db.execute(found.numbers_sql, found.parameters)))
+    key = _keep(call, found, numbers, page)
+    return _page(call, key, call.org.locators[key], 0)
+
+
+def _wants_columns(call: Call) -> bool:
+    return call.params.get("columns", "").lower() == "true"
+
+
+def _aggregates(call: Call, found: Aggregated) -> dict[str, Any]:
+    if _wants_columns(call):
+        return columns.of_aggregates(found)
+    rows = call.org.storage.connection().execute(found.sql, found.parameters).fetchmany(MAX_PAGE + 1)
+    if len(rows) > MAX_PAGE:
+        message = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
+        raise errors.simple(400, "EXCEEDED_ID_LIMIT", message)
+    return {"totalSize": len(rows), "done": True, "records": list(map(aggregate_maker(found.outputs), rows))}
+
+
+def _keep(call: Call, found: Compiled, numbers: array[int], page: int) -> str:
+    key = ids.make("01g", call.org.storage.next_number("01g"))
+    call.org.keep_locator(key, Locator(call.user.id, found, numbers, page), at_most=_KEPT_LOCATORS)
+    return key
 
 
 def _page(call: Call, key: str, locator: Locator, offset: int) -> dict[str, Any]:
     end = offset + locator.page
     wanted = locator.numbers[offset:end].tolist()
     rows = {row[0]: row for row in call.org.storage.fetch(locator.compiled.page_sql, [orjson.dumps(wanted).decode()])}
-    make = record_maker(locator.compiled.root, f"{call.root}/sobjects")
     done = end >= len(locator.numbers)
     result: dict[str, Any] = {"totalSize": len(locator.numbers), "done": done}
     if not done:
         result["nextRecordsUrl"] = f"{call.root}/query/{key}-{end}"
-    result["records"] = [make(rows[number]) for number in wanted if number in rows]
+    result["records"] = _records(call, locator.compiled, [rows[number] for number in wanted if number in rows])
     return result
+
+
+def _records(call: Call, found: Compiled, rows: Sequence[Row]) -> list[Any]:
+    """Turn rows into records, with the records of child queries in them."""
+    records: list[Any] = list(map(record_maker(found.root, f"{call.root}/sobjects"), rows))
+    for name, child in found.root.children.items():
+        results = _children(call, child, [row[1] for row in rows])
+        for record, row in zip(records, rows, strict=True):
+            record[name] = results.get(row[1])
+    return records
+
+
+def _children(call: Call, child: Child, parents: list[str]) -> dict[str, dict[str, Any]]:
+    """Run a child query for many parents at once; return the result of each parent that has children."""
+    found, groups = child.compiled, defaultdict[str, list["Row"]](list)
+    start, page = found.offset, _page_size(call)
+    for row in call.org.storage.fetch(child.sql, [orjson.dumps(parents).decode(), *found.parameters]):
+        groups[row[-1]].append(row[:-1])
+    results = {}
+    for parent, rows in groups.items():
+        cut = rows[start : None if found.limit is None else start + found.limit]
+        if not cut:
+            continue
+        result: dict[str, Any] = {"totalSize": len(cut), "done": len(cut) <= page}
+        if len(cut) > page:
+            key = _keep(call, found, array("q", [row[0] for row in cut]), page)
+            result["nextRecordsUrl"] = f"{call.root}/query/{key}-{page}"
+        results[parent] = result | {"records": _records(call, found, cut[:page])}
+    return results
 
 
 def _page_size(call: Call) -> int:

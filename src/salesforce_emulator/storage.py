@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from salesforce_emulator.soql import sqlite
 from salesforce_emulator.table import Table, quoted
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Storage:
         )
         for setting in (*_SETTINGS, f"PRAGMA synchronous={self._synchronous}"):
             made.execute(setting)
+        sqlite.register(made)
         self._local.connection, self._local.depth = made, 0
         self._connections.append(made)
         return made

@@ -120,7 +120,7 @@ class Table:
         if field.type not in COMPOUND_TYPES:
             return f"{alias}.{quoted(field.name)}"
         keys = _ADDRESS_KEYS if field.type == "address" else _LOCATION_KEYS
-        parts = self._parts(field)
+        parts = self.parts(field)
         columns = [f"{alias}.{quoted(parts[key])}" if key in parts else "NULL" for key in keys]
         pairs = ", ".join(f"'{key}', {column}" for key, column in zip(keys, columns, strict=True))
         return f"CASE WHEN coalesce({', '.join(columns)}) IS NOT NULL THEN json_object({pairs}) END"
@@ -129,7 +129,8 @@ class Table:
         """Return the SQL select list that reads fields in order."""
         return ", ".join(self.expression(field, alias) for field in fields)
 
-    def _parts(self, compound: FieldSchema) -> dict[str, str]:
+    def parts(self, compound: FieldSchema) -> dict[str, str]:
+        """Map the keys of a compound field (`city`, `latitude`) to the fields that hold its parts."""
         parts = {}
         for field in self.fields:
             if field.compound_name == compound.name:

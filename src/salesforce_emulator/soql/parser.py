@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
@@ -12,112 +11,44 @@ from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 
 from salesforce_emulator import errors
+from salesforce_emulator.soql import dates
+from salesforce_emulator.soql.checks import Refused, check
+from salesforce_emulator.soql.model import (
+    GROUPINGS,
+    Among,
+    Call,
+    Compare,
+    Includes,
+    Joined,
+    Junction,
+    Literal,
+    Negation,
+    Order,
+    Path,
+    Query,
+    Selected,
+    Source,
+    Typeof,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from salesforce_emulator.soql.model import Condition
+
 MAX_LENGTH = 100_000
 MAX_STRING = 4_000
-MAX_OFFSET = 2_000
 _SHOWN_TOKEN = re.compile(r"\w+|.", re.DOTALL)
 _ONE_STRING = re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL)
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "N": "\n", "r": "\r", "R": "\r", "t": "\t", "T": "\t", "b": "\b", "B": "\b", "f": "\f"}
 _ESCAPES |= {"F": "\f", '"': '"', "'": "'", "\\": "\\", "%": "%", "_": "_"}
+_RESERVED = (
+    *("AND", "ASC", "DESC", "EXCLUDES", "FIRST", "FROM", "GROUP", "HAVING", "IN", "INCLUDES", "LAST", "LIKE", "LIMIT"),
+    *("NOT", "NULL", "NULLS", "OR", "SELECT", "USING", "WHERE", "WITH"),
+)
+"""What no alias may be called (documented)."""
 _SURROGATE = re.compile(r"u[dD][89a-fA-F].*")
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """A field as written (`Email`, `Owner.Name`) and where it stands in the text, counted from 0."""
-
-    text: str
-    position: int
-
-    @property
-    def parts(self) -> list[str]:
-        """Return the names between the dots."""
-        return self.text.split(".")
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A value: `kind` is string, number, datetime, date, boolean or null; `raw` a string with its escapes."""
-
-    kind: str
-    value: Any
-    raw: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`path operator value`; the operator is one of = != < > <= >= or LIKE."""
-
-    path: Path
-    operator: str
-    value: Literal
-
-
-@dataclass(frozen=True, slots=True)
-class Among:
-    """`path IN (…)`, or NOT IN."""
-
-    path: Path
-    values: Sequence[Literal]
-    negated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Junction:
-    """Conditions joined by AND or OR."""
-
-    operator: str
-    items: Sequence[Condition]
-
-
-@dataclass(frozen=True, slots=True)
-class Negation:
-    """NOT condition."""
-
-    item: Condition
-
-
-Condition = Compare | Among | Junction | Negation
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One term of ORDER BY; nulls come first unless LAST is said."""
-
-    path: Path
-    descending: bool
-    nulls_last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A SOQL query; `fields` is empty for `count()`."""
-
-    text: str
-    fields: Sequence[Path]
-    source: Path
-    alias: str | None = None
-    where: Condition | None = None
-    order: Sequence[Order] = ()
-    limit: int | None = None
-    offset: int = 0
-
-    @property
-    def counts(self) -> bool:
-        """Tell whether this is `SELECT count()`."""
-        return not self.fields
-
-
-class _Refused(Exception):  # noqa: N818 - carries a refusal out of lark
-    def __init__(self, position: int, message: str) -> None:
-        super().__init__(message)
-        self.position = position
-        self.message = message
 
 
 @lru_cache(maxsize=32)
@@ -130,17 +61,17 @@ def parse(text: str) -> Query:
     try:
         tree = _grammar().parse(text)
         query: Query = _Build(text).transform(tree)
+        check(query)
     except VisitError as error:
-        if isinstance(refused := error.orig_exc, _Refused):
-            raise errors.in_query("MALFORMED_QUERY", text, refused.position, 1, refused.message) from None
+        if isinstance(refused := error.orig_exc, Refused):
+            raise refused.in_query(text) from None
         raise
+    except Refused as refused:
+        raise refused.in_query(text) from None
     except UnexpectedInput as error:
         raise _unexpected(text, error) from None
     except RecursionError:
         raise errors.too_complicated("conditions nested too deeply") from None
-    if query.offset > MAX_OFFSET:
-        message = f"Maximum SOQL offset allowed is {MAX_OFFSET}"
-        raise errors.simple(400, "NUMBER_OUTSIDE_VALID_RANGE", message)
     return query
 
 
@@ -162,7 +93,7 @@ def _unexpected(text: str, error: UnexpectedInput) -> errors.ApiError:
 def _string(quoted: str, position: int) -> Literal:
     raw = quoted[1:-1]
     if len(raw) > MAX_STRING:
-        raise _Refused(position, f"string literal is longer than {MAX_STRING} characters")
+        raise Refused(position, f"string literal is longer than {MAX_STRING} characters")
     return Literal("string", _unescape(raw, position) if "\\" in raw else raw, raw)
 
 
@@ -173,7 +104,7 @@ def _unescape(raw: str, position: int) -> str:
             return chr(int(escaped[1:], 16))
         if escaped not in _ESCAPES:
             message = f"Invalid string literal '{raw[:80]}'. Illegal character sequence '{match[0]}' in string literal."
-            raise _Refused(position, message)
+            raise Refused(position, message)
         return _ESCAPES[escaped]
 
     return _ESCAPE.sub(one, raw)
@@ -183,24 +114,74 @@ class _Build(Transformer):  # type: ignore[misc]
     """Turn lark's tree into a `Query`, leaves first."""
 
     def __init__(self, text: str) -> None:
-        super().__init__()
+        super().__init__(visit_tokens=True)
         self._text = text
 
     def query(self, items: list[Any]) -> Query:
-        fields, source, *rest = items
-        parts: dict[str, Any] = {}
+        selected, sources, *rest = items
+        parts: dict[str, Any] = {"position": sources[0].path.position}
         for item in rest:
-            parts.update(item if isinstance(item, dict) else {"alias": item.text})
-        return Query(self._text, fields, source, **parts)
+            parts |= {key: (*parts.get(key, ()), *value) if key == "purposes" else value for key, value in item.items()}
+        return Query(self._text, selected, sources, **parts)
 
     def PATH(self, token: Token) -> Path:  # noqa: N802 - named as the grammar's terminal
         return Path(str(token), token.start_pos or 0)
 
-    def fields(self, items: list[Path]) -> tuple[Path, ...]:
+    def items(self, items: list[Any]) -> tuple[Any, ...]:
         return tuple(items)
 
-    def count(self, _: list[Any]) -> tuple[Path, ...]:
-        return ()
+    sources = paths = items
+
+    def selected(self, items: list[Any]) -> Selected:
+        return Selected(items[0], _unreserved(items[1]) if len(items) > 1 else None)
+
+    def source(self, items: list[Path]) -> Source:
+        return Source(items[0], _unreserved(items[1]) if len(items) > 1 else None)
+
+    def call(self, items: list[Any]) -> Call:
+        path, *arguments, end = items
+        text = self._text[path.position : end.end_pos]
+        return Call(path.text.upper(), tuple(arguments), text, path.position)
+
+    def typeof(self, items: list[Any]) -> Typeof:
+        path, *branches = items
+        otherwise = branches.pop() if isinstance(branches[-1], list) else None
+        return Typeof(path, tuple(branches), None if otherwise is None else tuple(otherwise[0]))
+
+    def branch(self, items: list[Any]) -> tuple[Path, Sequence[Path]]:
+        return items[0], items[1]
+
+    def otherwise(self, items: list[Any]) -> list[Any]:
+        return items
+
+    def scope(self, items: list[Path]) -> dict[str, Any]:
+        return {"scope": items[0]}
+
+    def with_(self, items: list[Path]) -> dict[str, Any]:
+        return {"security": tuple(items)}
+
+    def group(self, items: list[Any]) -> dict[str, Any]:
+        having = items.pop()["having"] if isinstance(items[-1], dict) else None
+        first, *more = items
+        grouping = first.name if isinstance(first, Call) and first.name in GROUPINGS and not more else None
+        groups = first.arguments if grouping else items
+        return {"groups": tuple(groups), "grouping": grouping, "having": having}
+
+    def having(self, items: list[Condition]) -> dict[str, Any]:
+        return {"having": items[0]}
+
+    def purpose(self, items: list[Path]) -> dict[str, Any]:
+        if items[0].text.upper() not in {"VIEW", "REFERENCE", "UPDATE"}:
+            raise Refused(items[0], f"unexpected token: '{items[0].text}'")
+        return {"purposes": tuple(items)}
+
+    def tracking(self, items: list[Path]) -> dict[str, Any]:
+        if items[0].text.upper() not in {"TRACKING", "VIEWSTAT"}:
+            raise Refused(items[0], f"unexpected token: '{items[0].text}'")
+        return {"purposes": tuple(items)}
+
+    def all_rows(self, items: list[Token]) -> dict[str, Any]:
+        return {"all_rows": items[0].start_pos}
 
     def where(self, items: list[Condition]) -> dict[str, Any]:
         return {"where": items[0]}
@@ -215,18 +196,35 @@ class _Build(Transformer):  # type: ignore[misc]
         return Negation(items[0])
 
     def compare(self, items: list[Any]) -> Compare:
-        path, operator, value = items
-        return Compare(path, "!=" if operator == "<>" else str(operator), value)
+        left, operator, value = items
+        return Compare(left, "!=" if operator == "<>" else str(operator), value)
 
     def like(self, items: list[Any]) -> Compare:
-        path, token = items
-        return Compare(path, "LIKE", _string(str(token), path.position))
+        left, token = items
+        return Compare(left, "LIKE", _string(str(token), token.start_pos or 0))
 
     def among(self, items: list[Any]) -> Among:
         return Among(items[0], items[1], negated=False)
 
     def not_among(self, items: list[Any]) -> Among:
         return Among(items[0], items[1], negated=True)
+
+    def includes(self, items: list[Any]) -> Includes:
+        return Includes(items[0], items[1], negated=False)
+
+    def excludes(self, items: list[Any]) -> Includes:
+        return Includes(items[0], items[1], negated=True)
+
+    def joined(self, items: list[Any]) -> Joined:
+        return self._join(items, negated=False)
+
+    def not_joined(self, items: list[Any]) -> Joined:
+        return self._join(items, negated=True)
+
+    def _join(self, items: list[Any], *, negated: bool) -> Joined:
+        if not isinstance(left := items[0], Path):
+            raise Refused(left, f"unexpected token: '{left.text}'")
+        return Joined(left, items[1], negated)
 
     def strings(self, items: list[Token]) -> tuple[Literal, ...]:
         token = items[0]
@@ -244,14 +242,18 @@ class _Build(Transformer):  # type: ignore[misc]
             return Literal("null", None)
         if token.type in {"TRUE", "FALSE"}:
             return Literal("boolean", token.type == "TRUE")
+        if token.type == "PERIOD":
+            if (period := dates.read_period(token)) is None:
+                raise Refused(token, f"unexpected token: '{token}'")
+            return Literal("period", period)
         return Literal(token.type.lower(), str(token))
 
     def order_by(self, items: list[Order]) -> dict[str, Any]:
         return {"order": tuple(items)}
 
     def order(self, items: list[Any]) -> Order:
-        path, *words = items
-        return Order(path, "DESC" in words, "LAST" in words)
+        expression, *words = items
+        return Order(expression, "DESC" in words, "LAST" in words)
 
     def direction(self, items: list[Token]) -> str:
         return str(items[0].type)
@@ -266,7 +268,13 @@ class _Build(Transformer):  # type: ignore[misc]
         return {"offset": _whole(items[0])}
 
 
+def _unreserved(alias: Path) -> Path:
+    if alias.text.upper() in _RESERVED or "." in alias.text:
+        raise Refused(alias, f"unexpected token: '{alias.text}'")
+    return alias
+
+
 def _whole(token: Token) -> int:
     if not token.isdigit():
-        raise _Refused(token.start_pos or 0, f"unexpected token: '{token}'")
+        raise Refused(token, f"unexpected token: '{token}'")
     return int(token)

@@ -149,10 +149,10 @@ def test_a_long_query_goes_through_a_composite(people: Api):
 
 
 REFUSED = [
-    ("SELECT Id FORM Lead", "MALFORMED_QUERY", 11, "unexpected token: 'FORM'"),
+    ("SELECT Id FORM Lead", "MALFORMED_QUERY", 16, "unexpected token: 'Lead'"),
     ("SELECT Id FROM Lead WHERE", "MALFORMED_QUERY", 26, "unexpected token: '<EOF>'"),
     ("SELECT Id FROM Lead WHERE Id = 1 AND Id = 2 OR Id = 3", "MALFORMED_QUERY", 45, "unexpected token: 'OR'"),
-    ("SELECT Id, FROM Lead", "MALFORMED_QUERY", 17, "unexpected token: 'Lead'"),
+    ("SELECT Id, FROM Lead", "MALFORMED_QUERY", 12, "unexpected token: 'FROM'"),
     ("SELECT Id FROM Lead WHERE Email = 'x", "MALFORMED_QUERY", 35, "unexpected token: '''"),
     ("SELECT Id FROM Lead WHERE Email IN ()", "MALFORMED_QUERY", 37, "unexpected token: ')'"),
     ("SELECT Id FROM Lead LIMIT -1", "MALFORMED_QUERY", 27, "unexpected token: '-1'"),
@@ -162,7 +162,9 @@ REFUSED = [
     ("SELECT Id FROM Lead WHERE Nothing = 1", "INVALID_FIELD", 27, "No such column 'Nothing' on entity 'Lead'."),
     ("SELECT Id FROM Lead ORDER BY Nothing", "INVALID_FIELD", 30, "No such column 'Nothing' on entity 'Lead'."),
     ("SELECT Nobody.Name FROM Lead", "INVALID_FIELD", 8, "Didn't understand relationship 'Nobody' in field path."),
-    ("SELECT Owner.Nothing FROM Lead", "INVALID_FIELD", 8, "No such column 'Nothing' on entity 'User'."),
+    ("SELECT Owner.Nothing FROM Lead", "INVALID_FIELD", 8, "No such column 'Nothing' on entity 'Name'."),
+    ("SELECT Owner.Country FROM Lead", "INVALID_FIELD", 8, "No such column 'Country' on entity 'Name'."),
+    ("SELECT Owner.Nothing FROM Contact", "INVALID_FIELD", 8, "No such column 'Nothing' on entity 'User'."),
     ("SELECT Id, id FROM Lead", "INVALID_FIELD", 12, "duplicate field selected: id"),
     (
         "SELECT Id FROM Lead WHERE Description = 'x'",
