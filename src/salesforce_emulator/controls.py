@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from salesforce_emulator import ids, records, schema
+from salesforce_emulator import administration, ids, records, schema
 from salesforce_emulator.access import ADMIN
 from salesforce_emulator.asked import Refused, field_of, flags, json_object, table_of
 from salesforce_emulator.clock import parse_moment, read_stamp, stamp
@@ -81,23 +81,6 @@ def _set_faults(org: Org, given: Any) -> None:
 
 def _read_faults(org: Org, _: Any) -> list[dict[str, Any]]:
     return org.faults.as_json()
-
-
-def _read_access(org: Org, _: Any) -> dict[str, Any]:
-    return org.access.as_json()
-
-
-def _set_object_access(org: Org, given: Any, name: str) -> None:
-    org.access.set_object(table_of(org, name).name, flags(given, {"read", "create", "edit", "delete"}))
-    org.metadata_changed()
-
-
-def _set_field_access(org: Org, given: Any, name: str, field: str) -> None:
-    table, found = field_of(org, name, field)
-    if not found.permissionable:
-        raise Refused(f"{table.name}.{found.name} has no field-level security (permissionable is false)")
-    org.access.set_field(table.name, found.name, flags(given, {"read", "edit"}))
-    org.metadata_changed()
 
 
 def _add_field(org: Org, given: Any, name: str) -> dict[str, str]:
@@ -187,15 +170,11 @@ def _read_limits(org: Org, _: Any) -> dict[str, Any]:
     return org.quota.as_json()
 
 
-def _read_users(org: Org, _: Any) -> list[dict[str, Any]]:
-    shown = ("id", "username", "name", "profile", "active", "view_all", "modify_all")
-    return [{key: getattr(user, key) for key in shown} for user in org.users]
-
-
 def _set_user(org: Org, given: Any, user_id: str) -> None:
     changes = flags(given, {"active", "view_all", "modify_all"})
     if org.users.change(user_id, **changes) is None:
         raise Refused(f"no such user: {user_id}", 404)
+    org.access.forget()
 
 
 _NAME = r"(?P<name>[^/]+)"
@@ -205,9 +184,6 @@ _ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
         ("/reset", {"POST": _reset}),
         ("/requests", {"GET": _read_requests, "DELETE": _clear_requests}),
         ("/faults", {"GET": _read_faults, "PUT": _set_faults}),
-        ("/access", {"GET": _read_access}),
-        (f"/access/{_NAME}", {"PUT": _set_object_access}),
-        (f"/access/{_NAME}/(?P<field>[^/]+)", {"PUT": _set_field_access}),
         (f"/fields/{_NAME}", {"POST": _add_field}),
         (f"/fields/{_NAME}/(?P<field>[^/]+)", {"DELETE": _drop_field}),
         (f"/picklists/{_NAME}/(?P<field>[^/]+)", {"PUT": _set_picklist}),
@@ -215,7 +191,7 @@ _ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
         (f"/rows/{_NAME}/(?P<record_id>[^/]+)", {"PUT": _set_row}),
         ("/purge", {"POST": _purge}),
         ("/limits", {"GET": _read_limits, "PUT": _set_limits}),
-        ("/users", {"GET": _read_users}),
         ("/users/(?P<user_id>[^/]+)", {"PUT": _set_user}),
+        *administration.ROUTES,
     )
 ]

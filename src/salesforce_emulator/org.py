@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import errors, ids, metadata, schema
 from salesforce_emulator.access import Access, ObjectView
+from salesforce_emulator.barrier import Barrier
 from salesforce_emulator.clock import Clock, stamp
 from salesforce_emulator.faults import Faults
 from salesforce_emulator.limits import Quota
@@ -46,6 +47,8 @@ class Org:
         self.users = Users(self.storage, keys)
         self.quota = Quota()
         self.faults = Faults()
+        self.barrier = Barrier()
+        self.purged: dict[str, str] = {}
         self.requests = RequestLog()
         self.locators: OrderedDict[str, Locator] = OrderedDict()
         self.generation = 0
@@ -65,6 +68,8 @@ class Org:
             self.access.reset()
             self.quota.reset()
             self.faults.set([])
+            self.barrier.set(None)
+            self.purged.clear()
             self.requests.clear()
             self.locators.clear()
             self._settle()
@@ -173,8 +178,13 @@ class Org:
         when = stamp(self.created)
         with self.storage.writing() as db:
             self._insert_missing(db, "Organization", organization_row(when, self.users.admin))
+        self.seed_users()
+
+    def seed_users(self) -> None:
+        """Give every user a row."""
+        with self.storage.writing() as db:
             for user in self.users:
-                self._insert_missing(db, "User", user_row(when, user))
+                self._insert_missing(db, "User", user_row(stamp(self.created), user))
 
     def _insert_missing(self, db: Any, name: str, values: dict[str, Any]) -> None:
         table = self.storage.tables[name]
