@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from salesforce_emulator import auth, controls, errors, resources
+from salesforce_emulator import controls, service
+from salesforce_emulator.barrier import AFTER, BEFORE, MAX_SECONDS
 from salesforce_emulator.clock import http_date
-from salesforce_emulator.errors import ApiError
 from salesforce_emulator.incoming import Incoming, read_incoming
-from salesforce_emulator.urls import dispatch
-from salesforce_emulator.web import Call, Reply, read_params
+from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,11 +34,6 @@ TRANSPORT = "salesforce_emulator"
 
 _log = logging.getLogger(__name__)
 
-_DATA = re.compile(r"/services/data/v(?P<version>\d{2}\.0)(?P<path>/.*|)")
-_SOAP = re.compile(r"/services/Soap/[uc]/(?P<version>\d{2}\.0)(?:/.*)?", re.IGNORECASE)
-_IDENTITY = re.compile(r"/id/[^/]+/[^/]+/?")
-_EVERY_RECORD = range(10**9)
-_JSON = "application/json;charset=UTF-8"
 _HTML = "text/html;charset=UTF-8"
 _COMMON = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
@@ -85,16 +78,19 @@ class App:
         return self._response(incoming, reply)
 
     async def _serve(self, incoming: Incoming, scope: Scope, receive: Receive, send: Send) -> Response | None:
-        org = self._org
-        fault = org.faults.find(incoming.method, incoming.target, incoming.body, self._profile(incoming))
+        org, profile = self._org, self._profile(incoming)
+        fault = org.faults.find(incoming.method, incoming.target, incoming.body, profile)
+        gate = org.barrier.find(incoming.method, incoming.target, incoming.body, profile)
         entry = _entry(org, incoming, fault)
         moment = org.clock.now() if fault is not None and fault.delay is not None else None
         if fault is not None and not await self._before(fault, moment, scope, receive):
             _abort(scope)
             return None
+        await self._wait_for_release(gate, BEFORE)
         started = time.perf_counter()
         response = await run_in_threadpool(self._answer, incoming, fault, entry, moment)
         entry["seconds"] = round(time.perf_counter() - started, 6)
+        await self._wait_for_release(gate, AFTER)
         return await self._spoil(fault, response, entry, scope, send)
 
     async def _before(self, fault: Fault, moment: datetime | None, scope: Scope, receive: Receive) -> bool:
@@ -113,8 +109,7 @@ class App:
         return self._org.generation == generation
 
     def _profile(self, incoming: Incoming) -> str:
-        token = incoming.headers.get("authorization", "").partition(" ")[2].strip()
-        user = self._org.users.of_session(token)
+        user = self._org.users.of_session(service.session_token(incoming))
         return user.profile if user else ""
 
     async def _spoil(
@@ -137,6 +132,21 @@ class App:
             return None
         return response
 
+    async def _wait_for_release(self, gate: Fault | None, when: str) -> None:
+        """Wait as long as a barrier that the request met is up."""
+        barrier = self._org.barrier
+        if not barrier.holds(gate, when):
+            return
+        barrier.arrive()
+        try:
+            async with asyncio.timeout(MAX_SECONDS):
+                while barrier.holds(gate, when):  # noqa: ASYNC110 - the controls run in threads
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            _log.warning("a request waited at a barrier for %s s and goes on", MAX_SECONDS)
+        finally:
+            barrier.leave()
+
     async def _wait_for_clock(self, until: float, generation: int) -> None:
         """Wait until the org's clock says so, whatever moves it, or until the org is reset."""
         while self._org.clock.now().timestamp() < until and self._org.generation == generation:  # noqa: ASYNC110
@@ -145,82 +155,7 @@ class App:
     def _answer(
         self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: datetime | None
     ) -> Response:
-        try:
-            reply = self._instead(incoming, fault) or self._reply(incoming, fault, entry, moment)
-        except ApiError as error:
-            reply = Reply.of_error(error)
-        except Exception:  # noqa: BLE001 - a defect of ours must not look like the network's
-            _log.exception("no answer to %s %s", incoming.method, incoming.target[:500])
-            reply = Reply.of_error(errors.simple(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred."))
-        if fault is not None and fault.kind == "malformed":
-            reply = Reply(b'{"records": [{"attributes"', reply.status, {"Content-Type": _JSON})
-        return self._response(incoming, reply)
-
-    def _instead(self, incoming: Incoming, fault: Fault | None) -> Reply | None:
-        """Return the reply of a fault that answers in the org's place."""
-        if fault is None:
-            return None
-        if fault.kind == "limit":
-            return Reply.of_error(errors.request_limit())
-        if fault.kind == "html_503":
-            return Reply.of_error(errors.server_unavailable())
-        if fault.kind == "expire_session":
-            self._org.users.expire(auth.bearer(incoming.headers))
-            return Reply.of_error(errors.invalid_session())
-        if fault.kind == "status":
-            options = fault.options
-            error = {"message": options.get("message", "fault"), "errorCode": options.get("errorCode", "FAULT")}
-            return Reply(options.get("body", [error]), options.get("status", 500))
-        return None
-
-    def _reply(self, incoming: Incoming, fault: Fault | None, entry: dict[str, Any], moment: datetime | None) -> Reply:
-        incoming.check_size()
-        if (public := self._public(incoming)) is not None:
-            return public
-        user = self._org.users.of_session(auth.bearer(incoming.headers))
-        if user is None:
-            raise errors.invalid_session()
-        entry["user"] = user.username
-        if incoming.path == "/services/oauth2/userinfo":
-            return Reply(resources.userinfo(incoming.base_url, user))
-        if _IDENTITY.fullmatch(incoming.path):
-            return Reply(resources.identity(incoming.base_url, user))
-        if not (match := _DATA.fullmatch(incoming.path)):
-            raise errors.not_found()
-        self._org.quota.spend()
-        call = Call(
-            org=self._org,
-            method=incoming.effective_method,
-            path=match["path"],
-            version=match["version"],
-            user=user,
-            base_url=incoming.base_url,
-            params=read_params(incoming.query),
-            headers=incoming.headers,
-            body=incoming.unpacked_body(),
-            moment=moment,
-            locked=(fault.options.get("records") or _EVERY_RECORD) if fault and fault.kind == "lock" else (),
-        )
-        reply = dispatch(call)
-        entry |= {"counted": True, "calls": call.calls}
-        if call.subrequests:
-            entry["subrequests"] = call.subrequests
-        reply.headers["Sforce-Limit-Info"] = self._org.quota.header()
-        return reply
-
-    def _public(self, incoming: Incoming) -> Reply | None:
-        """Answer what needs no session: versions and logins."""
-        path, users = incoming.path, self._org.users
-        if path in {"/services/data", "/services/data/"}:
-            return Reply(resources.versions())
-        if incoming.method != "POST":
-            return None
-        if path == "/services/oauth2/token":
-            form = read_params(incoming.body.decode("utf-8", "replace")) or read_params(incoming.query)
-            return auth.token(users, form, incoming.headers.get("authorization", ""), incoming.base_url)
-        if match := _SOAP.fullmatch(path):
-            return auth.soap_login(users, incoming.body, match["version"], incoming.base_url)
-        return None
+        return self._response(incoming, service.serve(self._org, incoming, fault, entry, moment))
 
     def _response(self, incoming: Incoming, reply: Reply) -> Response:
         headers = {**_COMMON, **reply.headers, "Date": http_date(self._org.clock.now())}
@@ -232,7 +167,7 @@ class App:
         else:
             pretty = incoming.headers.get("x-prettyprint") == "1"
             body = orjson.dumps(body, option=orjson.OPT_INDENT_2 if pretty else None)
-            headers |= {"Content-Type": _JSON, "Vary": "Accept-Encoding"}
+            headers |= {"Content-Type": service.JSON, "Vary": "Accept-Encoding"}
         if incoming.method == "HEAD":
             headers["Content-Length"] = str(len(body))
             return Response(b"", reply.status, headers)

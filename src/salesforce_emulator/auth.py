@@ -1,4 +1,7 @@
-"""Logging in: OAuth token requests and the SOAP login call, with the answers that clients take apart."""
+"""OAuth: token requests of every grant that needs no browser, revoking and inspecting tokens, and bearer tokens.
+
+The errors are those of Salesforce's help page on OAuth flow errors, where a comment says nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +9,76 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import time
-import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
-from xml.sax.saxutils import escape
 
-from salesforce_emulator import errors
+from salesforce_emulator import assertion, errors
 from salesforce_emulator.resources import identity_url
-from salesforce_emulator.seed import PROFILE_ID
-from salesforce_emulator.users import ORGANIZATION_ID
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from salesforce_emulator.users import User, Users
 
-_SOAP = {"Content-Type": "text/xml; charset=utf-8"}
-_SESSION_SECONDS = 7200
-_MAX_LOGIN_BYTES = 65_536
+    Grant = Callable[[Users, Mapping[str, str], str, str, str], "tuple[User, str]"]
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_LOGIN_HOST = re.compile(r"https://[^/]+(?:/[^/]+)?\.salesforce\.com/?")
+_SCOPE = "api refresh_token"
 
 
 def token(users: Users, form: Mapping[str, str], authorization: str, base_url: str) -> Reply:
-    """Answer POST /services/oauth2/token for the grants `client_credentials` and `password`. Raises `ApiError`."""
+    """Answer POST /services/oauth2/token. Raises `ApiError`."""
     grant = form.get("grant_type")
-    key, secret = _client(form, authorization)
     if not grant:
         raise errors.oauth("invalid_request", "missing required parameter: grant_type")
-    if grant not in {"client_credentials", "password"}:
+    if (handler := _GRANTS.get(grant)) is None:
         raise errors.oauth("unsupported_grant_type", "grant type not supported")
-    if not users.knows_consumer(key):
-        raise errors.oauth("invalid_client_id", "client identifier invalid")
-    user = users.by_consumer(key, secret)
-    if user is None:
-        raise errors.oauth("invalid_client", "invalid client credentials")
-    if grant == "password":
-        user = users.by_password(form.get("username", ""), form.get("password", ""))
-        if user is None:
-            raise errors.oauth("invalid_grant", "authentication failure")
-    return Reply(_token_body(users, user, secret, base_url))
+    key, secret = _client(form, authorization)
+    user, refresh_token = handler(users, form, key, secret, base_url)
+    if not user.api_enabled:
+        raise errors.oauth("invalid_grant", "user is not API enabled")  # guessed
+    session = users.start_session(user, by_app=True, refresh_token=refresh_token)
+    return Reply(_token_body(user, session, base_url, signed=grant != JWT_BEARER))
+
+
+def revoke(users: Users, form: Mapping[str, str]) -> Reply:
+    """Answer GET or POST /services/oauth2/revoke: end an access token, or a refresh token and what it led to."""
+    if not (given := form.get("token")):
+        raise errors.oauth("invalid_request", "missing required parameter: token")
+    if not users.revoke(given):
+        raise errors.oauth("unsupported_token_type", "this token type is not supported")
+    return Reply(b"")
+
+
+def introspect(users: Users, form: Mapping[str, str], authorization: str, base_url: str) -> Reply:
+    """Answer POST /services/oauth2/introspect: whether a token is worth anything, and whose it is."""
+    key, secret = _client(form, authorization)
+    _app_of(users, key, secret)
+    given = form.get("token", "")
+    session, found = users.session(given), users.of_refresh_token(given)
+    if session is None and found is None:
+        return Reply({"active": False})
+    user = found or users.of_session(given)
+    if user is None or user.consumer_key != key:
+        return Reply({"active": False})
+    body: dict[str, Any] = {
+        "active": True,
+        "scope": _SCOPE,
+        "client_id": key,
+        "username": user.username,
+        "sub": identity_url(base_url, user),
+        "token_type": "access_token" if session else "refresh_token",
+    }
+    if session is not None:
+        now, monotonic = time.time(), time.monotonic()
+        started = int(now - (monotonic - session.started))
+        left = users.session_seconds - (monotonic - session.active)
+        body |= {"iat": started, "nbf": started, "exp": int(now + left)}
+    return Reply(body)
 
 
 def bearer(headers: Mapping[str, str]) -> str:
@@ -59,14 +92,14 @@ def bearer(headers: Mapping[str, str]) -> str:
     return value.strip()
 
 
-def soap_login(users: Users, body: bytes, version: str, base_url: str) -> Reply:
-    """Answer the SOAP `login` call: username and password, the security token appended to it or not."""
-    username, password = _read_login(body)
-    user = users.by_password(username, password) if username and password else None
+def of_identity(users: Users, headers: Mapping[str, str]) -> User:
+    """Return who asks for an identity or userinfo, which are refused with 403 in plain text (documented)."""
+    if not headers.get("authorization"):
+        raise errors.identity_refused("Missing_OAuth_Token")
+    user = users.of_session(bearer(headers))
     if user is None:
-        text = "Invalid username, password, security token; or user locked out."
-        return _fault("INVALID_LOGIN", text)
-    return Reply(_login_result(user, users.start_session(user), version, base_url).encode(), 200, dict(_SOAP))
+        raise errors.identity_refused("Bad_OAuth_Token")
+    return user
 
 
 def _client(form: Mapping[str, str], authorization: str) -> tuple[str, str]:
@@ -80,94 +113,91 @@ def _client(form: Mapping[str, str], authorization: str) -> tuple[str, str]:
     return form.get("client_id", ""), form.get("client_secret", "")
 
 
-def _token_body(users: Users, user: User, secret: str, base_url: str) -> dict[str, str]:
-    identity, issued = identity_url(base_url, user), str(int(time.time() * 1000))
-    signature = hmac.new(secret.encode(), (identity + issued).encode(), hashlib.sha256).digest()
-    return {
-        "access_token": users.start_session(user),
-        "signature": base64.b64encode(signature).decode(),
+def _app_of(users: Users, key: str, secret: str) -> User:
+    """Return the user to whom a connected app belongs. Raises `ApiError`."""
+    if users.by_key(key) is None:
+        raise errors.oauth("invalid_client_id", "client identifier invalid")
+    user = users.by_consumer(key, secret)
+    if user is None:
+        raise errors.oauth("invalid_client", "invalid client credentials")
+    return user
+
+
+def _not_blocked(user: User) -> User:
+    if user.app_revoked:
+        raise errors.oauth("OAUTH_APP_BLOCKED", "this app is blocked by admin")
+    return user
+
+
+def _active(user: User) -> User:
+    if not user.active:
+        raise errors.oauth("inactive_user", "user is inactive")
+    return user
+
+
+def _client_credentials(users: Users, _: Mapping[str, str], key: str, secret: str, __: str) -> tuple[User, str]:
+    return _active(_not_blocked(_app_of(users, key, secret))), ""
+
+
+def _password(users: Users, form: Mapping[str, str], key: str, secret: str, _: str) -> tuple[User, str]:
+    _not_blocked(_app_of(users, key, secret))
+    user = users.by_password(form.get("username", ""), form.get("password", ""))
+    # What is said of an expired password is not recorded anywhere.
+    if user is None or user.password_expired:
+        raise errors.oauth("invalid_grant", "authentication failure")
+    return user, ""
+
+
+def _refresh_token(users: Users, form: Mapping[str, str], key: str, secret: str, _: str) -> tuple[User, str]:
+    given = form.get("refresh_token", "")
+    if users.by_key(key) is None:
+        raise errors.oauth("invalid_client_id", "client identifier invalid")
+    if secret:
+        _app_of(users, key, secret)
+    user = users.of_refresh_token(given)
+    if user is None or user.consumer_key != key or user.app_revoked:
+        raise errors.oauth("invalid_grant", "expired access/refresh token")
+    return _active(user), given
+
+
+def _jwt_bearer(users: Users, form: Mapping[str, str], _: str, __: str, base_url: str) -> tuple[User, str]:
+    """Answer an assertion; of the texts only those on the audience and the approval are known."""
+    claims = assertion.read(form.get("assertion", ""))
+    if claims is None:
+        raise errors.oauth("invalid_grant", "invalid assertion")
+    app = users.by_key(claims.issuer)
+    if app is None:
+        raise errors.oauth("invalid_client_id", "client identifier invalid")
+    if not app.certificate or not claims.is_signed_for(app.certificate):
+        raise errors.oauth("invalid_grant", "invalid assertion")
+    if not any(each.rstrip("/") == base_url or _LOGIN_HOST.fullmatch(each) for each in claims.audience):
+        raise errors.oauth("invalid_grant", "Audience validation failed")
+    if claims.expires < time.time():
+        raise errors.oauth("invalid_grant", "expired assertion")
+    user = users.by_name(claims.subject)
+    if user is None or user is not app or user.app_revoked:
+        raise errors.oauth("invalid_grant", "user hasn't approved this consumer")
+    return _active(user), ""
+
+
+_GRANTS: dict[str, Grant] = {
+    "client_credentials": _client_credentials,
+    "password": _password,
+    "refresh_token": _refresh_token,
+    JWT_BEARER: _jwt_bearer,
+}
+
+
+def _token_body(user: User, session: str, base_url: str, *, signed: bool) -> dict[str, str]:
+    body = {
+        "access_token": session,
         "scope": "api",
         "instance_url": base_url,
-        "id": identity,
+        "id": identity_url(base_url, user),
         "token_type": "Bearer",
-        "issued_at": issued,
     }
-
-
-def _read_login(body: bytes) -> tuple[str, str]:
-    # Entities are a way to exhaust a parser, and no client's login declares any.
-    if len(body) > _MAX_LOGIN_BYTES or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        return "", ""
-    try:
-        root = ET.fromstring(body)  # noqa: S314 - no entities, see above
-    except (ET.ParseError, ValueError, LookupError):
-        return "", ""
-    login = root.find(".//{*}login")
-    if login is None:
-        return "", ""
-    username, password = (login.findtext(f"{{*}}{name}") or "" for name in ("username", "password"))
-    return username.strip(), password.strip()
-
-
-def _envelope(inner: str, namespaces: str) -> str:
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>'
-        f'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" {namespaces} '
-        f'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>{inner}</soapenv:Body></soapenv:Envelope>'
-    )
-
-
-def _fault(code: str, text: str) -> Reply:
-    inner = (
-        f"<soapenv:Fault><faultcode>{code}</faultcode><faultstring>{code}: {text}</faultstring><detail>"
-        f'<sf:LoginFault xsi:type="sf:LoginFault"><sf:exceptionCode>{code}</sf:exceptionCode>'
-        f"<sf:exceptionMessage>{text}</sf:exceptionMessage></sf:LoginFault></detail></soapenv:Fault>"
-    )
-    return Reply(_envelope(inner, 'xmlns:sf="urn:fault.partner.soap.sforce.com"').encode(), 500, dict(_SOAP))
-
-
-def _login_result(user: User, session: str, version: str, base_url: str) -> str:
-    short = ORGANIZATION_ID[:15]
-    info = {
-        "accessibilityMode": "false",
-        "chatterExternal": "false",
-        "currencySymbol": "￥",
-        "orgAttachmentFileSizeLimit": "5242880",
-        "orgDefaultCurrencyIsoCode": "JPY",
-        "orgDisallowHtmlAttachments": "false",
-        "orgHasPersonAccounts": "false",
-        "organizationId": ORGANIZATION_ID,
-        "organizationMultiCurrency": "false",
-        "organizationName": "Emulator KK",
-        "profileId": PROFILE_ID,
-        "roleId": None,
-        "sessionSecondsValid": str(_SESSION_SECONDS),
-        "userDefaultCurrencyIsoCode": None,
-        "userEmail": user.username,
-        "userFullName": user.name,
-        "userId": user.id,
-        "userLanguage": "ja",
-        "userLocale": "ja_JP",
-        "userName": user.username,
-        "userTimeZone": "Asia/Tokyo",
-        "userType": "Standard",
-        "userUiSkin": "Theme3",
-    }
-    result = {
-        "metadataServerUrl": f"{base_url}/services/Soap/m/{version}/{short}",
-        "passwordExpired": "false",
-        "sandbox": "false",
-        "serverUrl": f"{base_url}/services/Soap/u/{version}/{short}",
-        "sessionId": session,
-        "userId": user.id,
-    }
-    inner = f"{_elements(result)}<userInfo>{_elements(info)}</userInfo>"
-    body = f"<loginResponse><result>{inner}</result></loginResponse>"
-    return _envelope(body, 'xmlns="urn:partner.soap.sforce.com"')
-
-
-def _elements(values: Mapping[str, str | None]) -> str:
-    return "".join(
-        f'<{name} xsi:nil="true"/>' if value is None else f"<{name}>{escape(value)}</{name}>"
-        for name, value in values.items()
-    )
+    if signed:
+        issued = str(int(time.time() * 1000))
+        digest = hmac.new(user.consumer_secret.encode(), (body["id"] + issued).encode(), hashlib.sha256).digest()
+        body |= {"signature": base64.b64encode(digest).decode(), "issued_at": issued}
+    return body

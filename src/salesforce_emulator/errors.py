@@ -217,6 +217,18 @@ def request_limit() -> ApiError:
     return simple(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 
 
+def precondition_failed() -> ApiError:
+    """Refuse a request whose `If-…` header does not hold (the status is documented, the body is not recorded)."""
+    text = "The request was not executed because one of its preconditions was not satisfied."
+    return simple(412, "PRECONDITION_FAILED", text)
+
+
+def unsupported_media(kind: str) -> ApiError:
+    """Refuse a body of a content type that the resource does not take (the text is general knowledge)."""
+    text = f"Content-Type header specified in HTTP request is not supported: {kind}"
+    return simple(415, "UNSUPPORTED_MEDIA_TYPE", text)
+
+
 def uri_too_long() -> ApiError:
     """Refuse a URI beyond 16,384 bytes: the edge answers in HTML, not in JSON."""
     return ApiError(414, b"<html><head><title>414 URI Too Long</title></head><body>URI Too Long</body></html>")
@@ -337,3 +349,19 @@ def batch_halted() -> ApiError:
 def oauth(error: str, description: str) -> ApiError:
     """Refuse a token request."""
     return ApiError(400, {"error": error, "error_description": description})
+
+
+def identity_refused(code: str, status: int = 403) -> ApiError:
+    """Refuse to say who somebody is: a word of plain text (documented for the identity URL)."""
+    return ApiError(status, code.encode(), {"Content-Type": "text/plain;charset=UTF-8"})
+
+
+def api_disabled() -> ApiError:
+    """Refuse a user without the permission "API Enabled"."""
+    return simple(403, "API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner")
+
+
+def password_expired() -> ApiError:
+    """Refuse a user who must set a new password first (code and text documented for SOAP, the status guessed)."""
+    text = "The users password has expired, you must call SetPassword before attempting any other API operations"
+    return simple(403, "INVALID_OPERATION_WITH_EXPIRED_PASSWORD", text)

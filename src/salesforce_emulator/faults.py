@@ -118,11 +118,11 @@ class Faults:
 
 
 def _read(given: Mapping[str, Any]) -> Fault:
-    if not isinstance(given, dict) or not isinstance(match := given.get("match", {}), dict):
+    if not isinstance(given, dict):
         raise InvalidFaultError("a fault is an object with `match` and `fault`")
     if (kind := given.get("fault")) not in KINDS:
         raise InvalidFaultError(f"not a fault: {kind!r}; there are {', '.join(sorted(KINDS))}")
-    if unknown := (set(match) - _MATCHERS) | (set(given) - _KNOWN):
+    if unknown := set(given) - _KNOWN:
         raise InvalidFaultError(f"not understood: {', '.join(sorted(unknown))}")
     for name, types in _OPTIONS.items():
         if name in given and not isinstance(given[name], types):
@@ -130,6 +130,15 @@ def _read(given: Mapping[str, Any]) -> Fault:
     later = given.get("commit_later")
     if later is not None and not isinstance(later.get("seconds"), int | float):
         raise InvalidFaultError('commit_later needs {"seconds": number}')
+    return read_match(given, kind, {name: given[name] for name in (*_OPTIONS, "body") if name in given})
+
+
+def read_match(given: Mapping[str, Any], kind: str, options: Mapping[str, Any] | None = None) -> Fault:
+    """Read which requests something strikes: `match`, `nth`, `times`. Raises InvalidFaultError."""
+    if not isinstance(match := given.get("match", {}), dict):
+        raise InvalidFaultError("match is an object")
+    if unknown := set(match) - _MATCHERS:
+        raise InvalidFaultError(f"not understood: {', '.join(sorted(unknown))}")
     times, nth = given.get("times", 1), given.get("nth", 1)
     if not isinstance(nth, int) or not (times is None or isinstance(times, int)):
         raise InvalidFaultError("nth and times are whole numbers (times may be null: for ever)")
@@ -147,5 +156,5 @@ def _read(given: Mapping[str, Any]) -> Fault:
         user=str(match.get("user", "")),
         nth=nth,
         times=times,
-        options={name: given[name] for name in (*_OPTIONS, "body") if name in given},
+        options=options or {},
     )

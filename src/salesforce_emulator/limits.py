@@ -11,13 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 API_REQUESTS = "DailyApiRequests"
+PER_APP = "PerAppApiRequests"
+"""Metering of the connected app, once its limit is set: shown in the header, refusing nothing."""
+
+BULK_BATCHES, BULK_QUERIES = "DailyBulkApiBatches", "DailyBulkV2QueryJobs"
 
 _DEFAULTS = {
     API_REQUESTS: 100_000,
     "DailyAsyncApexExecutions": 250_000,
-    "DailyBulkApiBatches": 15_000,
+    BULK_BATCHES: 15_000,
     "DailyBulkV2QueryFileStorageMB": 976_562,
-    "DailyBulkV2QueryJobs": 10_000,
+    BULK_QUERIES: 10_000,
     "DailyDurableStreamingApiEvents": 10_000,
     "DailyGenericStreamingApiEvents": 10_000,
     "DailyStreamingApiEvents": 10_000,
@@ -58,12 +62,31 @@ class Quota:
             if requests["Remaining"] <= 0:
                 raise errors.request_limit()
             requests["Remaining"] -= calls
+            if PER_APP in self._limits:
+                self._limits[PER_APP]["Remaining"] -= calls
+
+    def take(self, name: str) -> bool:
+        """Count one of another daily limit (bulk batches, bulk queries); False where none is left."""
+        with self._lock:
+            limit = self._limits[name]
+            if limit["Remaining"] <= 0:
+                return False
+            limit["Remaining"] -= 1
+            return True
 
     def as_json(self) -> dict[str, dict[str, int]]:
         """Return all limits as `/limits` shows them."""
         return {name: {key: max(value, 0) for key, value in each.items()} for name, each in self._limits.items()}
 
+    def used(self) -> tuple[int, int]:
+        """Return how many of the daily API calls are used, and how many there are."""
+        requests = self._limits[API_REQUESTS]
+        return requests["Max"] - requests["Remaining"], requests["Max"]
+
     def header(self) -> str:
         """Return the value of `Sforce-Limit-Info`."""
         requests = self._limits[API_REQUESTS]
-        return f"api-usage={requests['Max'] - requests['Remaining']}/{requests['Max']}"
+        text = f"api-usage={requests['Max'] - requests['Remaining']}/{requests['Max']}"
+        if app := self._limits.get(PER_APP):
+            text += f"; per-app-api-usage={app['Max'] - app['Remaining']}/{app['Max']}(appName=Integration)"
+        return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import threading
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 ORGANIZATION_ID = ids.make("00D", 1)
 _USERS = "users"
 _ADMIN_TOKEN = "admin_token"  # noqa: S105 - the name of a setting
+_REFRESH_TOKENS = "refresh_tokens"
 _TOKEN_BYTES = 60
+SESSION_SECONDS = 7200
+"""How long a session lives that nobody uses (the default of a new org, as recorded)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class User:
     """A person or program that logs in: names, keys of its connected app, and the profile it acts under.
 
     `view_all` and `modify_all` are the permissions on all data, which the administrator has anyway: sharing hides
-    nothing from, or refuses nothing to, whoever has them.
+    nothing from, or refuses nothing to, whoever has them. `certificate` (PEM, or a public key) is what assertions of
+    the user's connected app are signed for; `app_revoked` says that the app is blocked.
     """
 
     id: str
@@ -44,6 +49,10 @@ class User:
     active: bool = True
     view_all: bool = False
     modify_all: bool = False
+    password_expired: bool = False
+    app_revoked: bool = False
+    api_enabled: bool = True
+    certificate: str = ""
 
     @property
     def name(self) -> str:
@@ -73,8 +82,23 @@ def _new_user(
     )
 
 
+@dataclass(slots=True)
+class Session:
+    """Who is logged in: since when, last active when (seconds of this machine), by which app's refresh token."""
+
+    user_id: str
+    started: float
+    active: float
+    by_app: bool
+    refresh_token: str = ""
+
+
 class Users:
-    """Hold the users and who is logged in. Users and keys outlive a reset; sessions live as long as the server."""
+    """Hold the users and who is logged in.
+
+    Users, keys and refresh tokens outlive a reset and the server; sessions live as long as the server, or until nobody
+    used them for `session_seconds`.
+    """
 
     def __init__(self, storage: Storage, keys: tuple[str, str] | None = None) -> None:
         self._storage = storage
@@ -92,7 +116,10 @@ class Users:
             self.admin_token = _new_token()
             self._keep()
             storage.keep([(_ADMIN_TOKEN, self.admin_token)])
-        self._sessions = {self.admin_token: self.admin.id}
+        self.session_seconds: float = SESSION_SECONDS
+        self._refresh_tokens: dict[str, str] = orjson.loads(kept.get(_REFRESH_TOKENS, "{}"))
+        self._sessions: dict[str, Session] = {}
+        self.end_sessions()
 
     def __iter__(self) -> Iterator[User]:
         return iter(self._users.values())
@@ -116,28 +143,72 @@ class Users:
         return user if any(_same(password, each) for each in accepted) else None
 
     def by_consumer(self, key: str, secret: str) -> User | None:
-        """Find the active user whose connected app has this key and secret."""
-        return next((user for user in self if _same(user.consumer_key, key) and self._matches(user, secret)), None)
+        """Find the user, active or not, whose connected app has this key and secret."""
+        user = self.by_key(key)
+        return user if user is not None and _same(user.consumer_secret, secret) else None
 
-    @staticmethod
-    def _matches(user: User, secret: str) -> bool:
-        return user.active and _same(user.consumer_secret, secret)
-
-    def knows_consumer(self, key: str) -> bool:
-        """Tell whether any connected app has this key."""
-        return any(_same(user.consumer_key, key) for user in self)
-
-    def start_session(self, user: User) -> str:
-        """Log a user in; return the access token."""
-        token = _new_token()
+    def start_session(self, user: User, *, by_app: bool = False, refresh_token: str = "") -> str:
+        """Log a user in, by a connected app or not; return the access token."""
+        token, now = _new_token(), time.monotonic()
         with self._lock:
-            self._sessions[token] = user.id
+            self._sessions[token] = Session(user.id, now, now, by_app, refresh_token)
         return token
 
+    def session(self, token: str) -> Session | None:
+        """Return the session of an access token, or None if it is unknown, expired, or its user may not go on."""
+        if (found := self._sessions.get(token)) is None:
+            return None
+        user = self._users[found.user_id]
+        idle = time.monotonic() - found.active
+        expired = idle > self.session_seconds and token != self.admin_token
+        if expired or not user.active or (found.by_app and user.app_revoked):
+            return None
+        return found
+
     def of_session(self, token: str) -> User | None:
-        """Return whose access token this is, or None if it is unknown, expired, or the user is inactive."""
-        user = self._users.get(self._sessions.get(token, ""))
-        return user if user is not None and user.active else None
+        """Return whose access token this is, or None if it is worth nothing (any more); using it prolongs it."""
+        if (found := self.session(token)) is None:
+            return None
+        found.active = time.monotonic()
+        return self._users[found.user_id]
+
+    def end_sessions(self) -> None:
+        """End every session but the admin's own."""
+        now = time.monotonic()
+        with self._lock:
+            self._sessions = {self.admin_token: Session(self.admin.id, now, now, by_app=False)}
+
+    def approve(self, user: User) -> str:
+        """Let a user approve the connected app; return the refresh token that the app gets."""
+        token = f"5Aep861{secrets.token_urlsafe(60)}"
+        with self._lock:
+            self._refresh_tokens[token] = user.id
+            self._keep_refresh_tokens()
+        return token
+
+    def of_refresh_token(self, token: str) -> User | None:
+        """Return whose refresh token this is, or None if it is unknown or revoked."""
+        return self._users.get(self._refresh_tokens.get(token, ""))
+
+    def revoke(self, token: str) -> bool:
+        """End an access token, or a refresh token with the access tokens it led to; False if it is neither."""
+        if self.session(token) is not None:
+            self.expire(token)
+            return True
+        with self._lock:
+            if self._refresh_tokens.pop(token, None) is None:
+                return False
+            self._sessions = {key: each for key, each in self._sessions.items() if each.refresh_token != token}
+            self._keep_refresh_tokens()
+        return True
+
+    def by_name(self, username: str) -> User | None:
+        """Find a user, active or not, by the name they log in with."""
+        return next((user for user in self if user.username.lower() == username.lower()), None)
+
+    def by_key(self, key: str) -> User | None:
+        """Find the user whose connected app has this consumer key, active or not."""
+        return next((user for user in self if _same(user.consumer_key, key)), None)
 
     def expire(self, token: str) -> None:
         """End a session; the admin's own token cannot be ended."""
@@ -166,9 +237,15 @@ class Users:
         return result
 
     def reset_permissions(self) -> None:
-        """Take back what the controls gave on all data."""
+        """Take back what the controls gave or took, but for who is active, and let sessions live as long as usual."""
+        self.session_seconds = SESSION_SECONDS
+        usual = {"view_all": False, "modify_all": False}
+        usual |= {"password_expired": False, "app_revoked": False, "api_enabled": True}
         for user in list(self):
-            self.change(user.id, view_all=False, modify_all=False)
+            self.change(user.id, **usual)
+
+    def _keep_refresh_tokens(self) -> None:
+        self._storage.keep([(_REFRESH_TOKENS, orjson.dumps(self._refresh_tokens).decode())])
 
     def _keep(self) -> None:
         text = orjson.dumps([asdict(user) for user in self._users.values()]).decode()
