@@ -124,6 +124,7 @@ class _Selection:
         self.level = level
         self.columns = [f"{scope.alias}._n", f"{scope.alias}.{quoted('Id')}"]
         self.root = Node(scope.view, 1)
+        self.typed: set[str] = set()
 
     def add(self, item: Selected | Typeof | Query) -> None:
         if isinstance(item, Typeof):
@@ -142,7 +143,7 @@ class _Selection:
     def _add_term(self, item: Selected) -> None:
         found = term(self.scope, item.expression)
         name = item.alias.text if item.alias else found.name
-        self._put(self._node(found.way), name if name != "expr" else "expr0", found, item.expression)
+        self._put(self._node(found.way, item.expression), name if name != "expr" else "expr0", found, item.expression)
 
     def _add_fields(self, call: Call) -> None:
         argument = call.arguments[0]
@@ -162,9 +163,12 @@ class _Selection:
             other.values[name], other.fields[name] = node.values[name], found.field
             other.order.append(name)
 
-    def _node(self, way: Sequence[Join]) -> Node:
+    def _node(self, way: Sequence[Join], place: Expression) -> Node:
         node = self.root
         for join in way:
+            if join.name in self.typed:
+                message = f"duplicate field selected: {join.name}"
+                raise self.scope.error("INVALID_FIELD", place, message)
             if join.name not in node.parents:
                 node.parents[join.name] = self._parent(join)
                 node.order.append(join.name)
@@ -191,6 +195,7 @@ class _Selection:
             if path.text.lower() not in known:
                 message = f"{path.text} is not a type that {item.path.text} may lead to"
                 raise scope.error("INVALID_TYPE", path, message)
+        self.typed.add(join.name)
         self.root.parents[join.name] = node = self._parent(join)
         self.root.order.append(join.name)
         branches = {path.text.lower(): fields for path, fields in item.branches}

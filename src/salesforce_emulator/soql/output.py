@@ -132,7 +132,7 @@ def record_maker(root: Node, base: str) -> Callable[[Row], dict[str, Any] | None
     """Build the function from a row to a record; `base` is the URL path of `/sobjects`. Child queries stay null."""
     reads = root.view.table.reads
     plain = not root.parents and not root.children and root.order == list(root.values)
-    if not plain or any(read is not reads.get(name) for name, (_, read) in root.values.items()):
+    if not plain or any(name not in reads or read is not reads[name] for name, (_, read) in root.values.items()):
         return partial(_nested, root, base)
     return flat_maker(root.view, root.order, base)
 

@@ -248,6 +248,8 @@ class _Build(Transformer):  # type: ignore[misc]
             return Literal("period", period)
         return Literal(token.type.lower(), str(token))
 
+    constant = literal
+
     def order_by(self, items: list[Order]) -> dict[str, Any]:
         return {"order": tuple(items)}
 

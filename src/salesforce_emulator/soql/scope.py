@@ -144,12 +144,12 @@ class Scope:
         first = targets[0][1]
         if key == "type":
             cases = "".join(f" WHEN {alias}.{quoted('Id')} IS NOT NULL THEN '{view.name}'" for alias, view in targets)
-            return Found(f"CASE{cases} END", TYPE_FIELD, first, way)
+            return Found(f"(CASE{cases} END COLLATE NOCASE)", TYPE_FIELD, first, way)
         having = [(alias, view, view.by_name[key]) for alias, view in targets if key in view.by_name]
         if key not in NAME_FIELDS or not having:
             raise self.error("INVALID_FIELD", path, errors.unknown_column(name, "Name"))
         columns = [view.table.expression(found, alias) for alias, view, found in having]
-        sql = columns[0] if len(columns) == 1 else f"coalesce({', '.join(columns)})"
+        sql = columns[0] if len(columns) == 1 else f"(coalesce({', '.join(columns)}) COLLATE NOCASE)"
         return Found(sql, having[0][2], having[0][1], way)
 
     def join(self, key: tuple[str, ...]) -> Join | None:

@@ -155,7 +155,7 @@ def _to_label(scope: Scope, call: Call) -> Term:
             inner, text=call.text, read=lambda value: ";".join(labels.get(each, each) for each in value.split(";"))
         )
     cases = " ".join(f"WHEN {_text(value)} THEN {_text(label)}" for value, label in labels.items())
-    return replace(inner, text=call.text, sql=f"CASE {inner.sql} {cases} ELSE {inner.sql} END")
+    return replace(inner, text=call.text, sql=f"(CASE {inner.sql} {cases} ELSE {inner.sql} END COLLATE NOCASE)")
 
 
 def _text(value: str) -> str:
