@@ -39,7 +39,7 @@ def deleted(call: Call, name: str) -> Reply:
     return Reply(
         {
             "deletedRecords": [{"id": record_id, "deletedDate": when} for record_id, when in found],
-            "earliestDateAvailable": stamp(call.org.created),
+            "earliestDateAvailable": call.org.purged.get(view.name, stamp(call.org.created)),
             "latestDateCovered": end,
         }
     )

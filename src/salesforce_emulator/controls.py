@@ -13,13 +13,13 @@ from urllib.parse import unquote
 
 import orjson
 
-from salesforce_emulator import administration, ids, records, schema
+from salesforce_emulator import administration, ids, lifecycle, records, schema, upkeep
 from salesforce_emulator.access import ADMIN
-from salesforce_emulator.asked import Refused, field_of, flags, json_object, table_of
+from salesforce_emulator.asked import Refused, field_of, json_object, table_of
 from salesforce_emulator.clock import parse_moment, read_stamp, stamp
 from salesforce_emulator.errors import ApiError, FieldTypeError
 from salesforce_emulator.faults import InvalidFaultError
-from salesforce_emulator.table import VISIBLE_AT, quoted
+from salesforce_emulator.table import VISIBLE_AT
 from salesforce_emulator.values import FieldValueError
 from salesforce_emulator.web import Reply
 
@@ -111,6 +111,7 @@ def _set_clock(org: Org, given: Any) -> dict[str, str]:
     if isinstance(offset, bool) or not isinstance(offset, int | float):
         raise Refused("offset_seconds is a number")
     org.clock.set(offset_seconds=offset, frozen_at=None if frozen is None else _moment(frozen))
+    lifecycle.empty_bins(org, org.clock.now())
     return _read_clock(org, None)
 
 
@@ -145,53 +146,17 @@ def _set_row(org: Org, given: Any, name: str, record_id: str) -> None:
             raise Refused(f"no such row: {record_id}", 404)
 
 
-def _purge(org: Org, given: Any) -> None:
-    wanted = json_object(given).get("ids")
-    if not isinstance(wanted, list):
-        raise Refused('{"ids": [...]} is expected')
-    with org.storage.writing() as db:
-        for each in wanted:
-            record_id = ids.normalise(str(each))
-            table = org.table_of_id(record_id) if record_id else None
-            if table is None:
-                raise Refused(f"no such row: {each}", 404)
-            db.execute(f'DELETE FROM {quoted(table.name)} WHERE "Id" = ?', (record_id,))
-
-
-def _set_limits(org: Org, given: Any) -> None:
-    for name, values in json_object(given).items():
-        numbers = json_object(values)
-        if not numbers.keys() <= {"Max", "Remaining"} or not all(isinstance(each, int) for each in numbers.values()):
-            raise Refused(f'{name}: {{"Max": number, "Remaining": number}} is expected')
-    org.quota.set(given)
-
-
-def _read_limits(org: Org, _: Any) -> dict[str, Any]:
-    return org.quota.as_json()
-
-
-def _set_user(org: Org, given: Any, user_id: str) -> None:
-    changes = flags(given, {"active", "view_all", "modify_all"})
-    if org.users.change(user_id, **changes) is None:
-        raise Refused(f"no such user: {user_id}", 404)
-    org.access.forget()
-
-
 _NAME = r"(?P<name>[^/]+)"
+_OWN: tuple[tuple[str, dict[str, Handler]], ...] = (
+    ("/reset", {"POST": _reset}),
+    ("/requests", {"GET": _read_requests, "DELETE": _clear_requests}),
+    ("/faults", {"GET": _read_faults, "PUT": _set_faults}),
+    (f"/fields/{_NAME}", {"POST": _add_field}),
+    (f"/fields/{_NAME}/(?P<field>[^/]+)", {"DELETE": _drop_field}),
+    (f"/picklists/{_NAME}/(?P<field>[^/]+)", {"PUT": _set_picklist}),
+    ("/clock", {"GET": _read_clock, "PUT": _set_clock}),
+    (f"/rows/{_NAME}/(?P<record_id>[^/]+)", {"PUT": _set_row}),
+)
 _ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
-    (re.compile(f"{pattern}/?"), handlers)
-    for pattern, handlers in (
-        ("/reset", {"POST": _reset}),
-        ("/requests", {"GET": _read_requests, "DELETE": _clear_requests}),
-        ("/faults", {"GET": _read_faults, "PUT": _set_faults}),
-        (f"/fields/{_NAME}", {"POST": _add_field}),
-        (f"/fields/{_NAME}/(?P<field>[^/]+)", {"DELETE": _drop_field}),
-        (f"/picklists/{_NAME}/(?P<field>[^/]+)", {"PUT": _set_picklist}),
-        ("/clock", {"GET": _read_clock, "PUT": _set_clock}),
-        (f"/rows/{_NAME}/(?P<record_id>[^/]+)", {"PUT": _set_row}),
-        ("/purge", {"POST": _purge}),
-        ("/limits", {"GET": _read_limits, "PUT": _set_limits}),
-        ("/users/(?P<user_id>[^/]+)", {"PUT": _set_user}),
-        *administration.ROUTES,
-    )
+    (re.compile(f"{pattern}/?"), handlers) for pattern, handlers in (*_OWN, *administration.ROUTES, *upkeep.ROUTES)
 ]

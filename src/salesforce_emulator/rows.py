@@ -40,7 +40,7 @@ def create(call: Call, name: str) -> Reply:
     values = records.checked(view, body)
     _refuse_locked(call, None)
     with call.org.storage.writing() as db:
-        record_id = records.create(Writer.at(call.org, call.user, call.now()), db, view, values)
+        record_id = records.create(Writer.of(call), db, view, values)
     return _created(call, view, record_id, with_flag=False)
 
 
@@ -96,7 +96,7 @@ def upsert(call: Call, name: str, field_name: str, key: str) -> Reply:
             raise _multiple_choices(call, view, found)
         if not found and call.params.get("updateOnly", "").lower() == "true":
             raise errors.not_found()
-        writer = Writer.at(call.org, call.user, call.now())
+        writer = Writer.of(call)
         record_id, created = records.upsert(writer, db, view, field=field, key=stored, values=values)
     with_flag = call.major >= _CREATED_FLAG_SINCE
     if created:
@@ -172,8 +172,10 @@ def _read(call: Call, view: ObjectView, record_id: str) -> Reply:
         if call.unchanged_since(changed):
             return Reply(None, 304, headers)
     if view.name == _ETAGGED:
-        digest = hashlib.sha256(orjson.dumps(record)).digest()
-        headers["ETag"] = f'"{base64.b64encode(digest).decode()}"'
+        headers["ETag"] = tag = _tag(record) if not names else _etag(call, view, record_id) or ""
+        if call.names(tag, "if-none-match"):
+            return Reply(None, 304, headers)
+        _check_conditions(call, view, record_id)
     return Reply(record, 200, headers)
 
 
@@ -184,13 +186,35 @@ def _update(call: Call, view: ObjectView, record_id: str) -> None:
     values = records.checked(view, body)
     _refuse_locked(call, record_id)
     with call.org.storage.writing() as db:
-        records.update(Writer.at(call.org, call.user, call.now()), db, view, record_id, values)
+        _check_conditions(call, view, record_id)
+        records.update(Writer.of(call), db, view, record_id, values)
 
 
 def _delete(call: Call, view: ObjectView, record_id: str) -> None:
     _refuse_locked(call, record_id)
     with call.org.storage.writing() as db:
-        records.delete(Writer.at(call.org, call.user, call.now()), db, view, record_id)
+        _check_conditions(call, view, record_id)
+        records.delete(Writer.of(call), db, view, record_id)
+
+
+def _etag(call: Call, view: ObjectView, record_id: str) -> str | None:
+    """Return the tag of a row as the user sees it now, whatever fields are asked for; None where there is no row."""
+    record = read_rows(call, view, list(view.fields), 't."Id" = ?', record_id).get(record_id)
+    return None if record is None else _tag(record)
+
+
+def _tag(record: dict[str, Any]) -> str:
+    return f'"{base64.b64encode(hashlib.sha256(orjson.dumps(record)).digest()).decode()}"'
+
+
+def _check_conditions(call: Call, view: ObjectView, record_id: str) -> None:
+    """Refuse where `If-Match` or `If-None-Match` does not hold; both work on Accounts only (documented)."""
+    if view.name != _ETAGGED or not call.headers.keys() & {"if-match", "if-none-match"}:
+        return
+    tag = _etag(call, view, record_id)
+    matches = tag is not None and call.names(tag, "if-match")
+    if ("if-match" in call.headers and not matches) or (tag is not None and call.names(tag, "if-none-match")):
+        raise errors.precondition_failed()
 
 
 def _refuse_locked(call: Call, record_id: str | None) -> None:

@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from salesforce_emulator.app import TRANSPORT, App
+from salesforce_emulator.lifecycle import empty_bins
 from salesforce_emulator.org import Org
 from salesforce_emulator.tls import certificates
 
@@ -69,6 +70,7 @@ def serve(
         folder.mkdir(parents=True, exist_ok=True)
         pems = certificates(folder, [hostname, host, socket.gethostname()])
         org = Org(directory, profile=profile, keys=keys)
+        empty_bins(org, org.clock.now())
         try:
             details = connection_details(org, pems, f"{hostname}:{listener.getsockname()[1]}")
             config = uvicorn.Config(

@@ -92,6 +92,7 @@ def _reply(org: Org, incoming: Incoming, fault: Fault | None, entry: dict[str, A
     if not (match := _DATA.fullmatch(path)):
         raise errors.not_found()
     _admit(org, user)
+    _check_media(incoming, match["path"])
     call = Call(
         org=org,
         method=incoming.effective_method,
@@ -120,6 +121,13 @@ def _admit(org: Org, user: User) -> None:
     if user.password_expired:
         raise errors.password_expired()
     org.quota.spend()
+
+
+def _check_media(incoming: Incoming, path: str) -> None:
+    """Refuse a body that says it is no JSON; bulk data and bodies that say nothing pass."""
+    kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if incoming.body and kind and "json" not in kind and not path.lower().startswith("/jobs/"):
+        raise errors.unsupported_media(kind)
 
 
 def _identified(org: Org, incoming: Incoming) -> User:

@@ -62,6 +62,11 @@ class Call:
             return False
         return changed <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
+    def names(self, tag: str, header: str) -> bool:
+        """Tell whether a header lists an entity tag, or any tag by `*`; a suffix that compression adds counts not."""
+        given = [each.strip().removeprefix("W/") for each in self.headers.get(header, "").split(",")]
+        return "*" in given or any(each.replace('--gzip"', '"') == tag for each in given)
+
     def now(self) -> datetime:
         """Return the moment that stamps of this call carry."""
         return self.moment or self.org.clock.now()
