@@ -41,7 +41,7 @@ class Org:
         kept = self.storage.settings()
         self.schemas = metadata.restored_schemas(kept)
         self.storage.open(self.schemas, empty=False)
-        self.sharing = Sharing()
+        self.sharing = Sharing(fresh=profile == "fresh")
         self.access = Access(self.sharing, fresh=profile == "fresh")
         metadata.restore(self, kept)
         self.users = Users(self.storage, keys)
@@ -177,7 +177,7 @@ class Org:
     def _seed(self) -> None:
         when = stamp(self.created)
         with self.storage.writing() as db:
-            self._insert_missing(db, "Organization", organization_row(when, self.users.admin))
+            self._insert_missing(db, "Organization", organization_row(when, self.users.admin, self.sharing))
         self.seed_users()
 
     def seed_users(self) -> None:

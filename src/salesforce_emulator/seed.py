@@ -8,6 +8,7 @@ from salesforce_emulator import ids
 from salesforce_emulator.users import ORGANIZATION_ID
 
 if TYPE_CHECKING:
+    from salesforce_emulator.sharing import Sharing
     from salesforce_emulator.users import User
 
 PROFILE_ID = ids.make("00e", 1)
@@ -23,8 +24,8 @@ def _stamps(when: str, by: User) -> dict[str, Any]:
     }
 
 
-def organization_row(when: str, admin: User) -> dict[str, Any]:
-    """Return the Organization's row: a Japanese developer org with the sharing defaults of a new one."""
+def organization_row(when: str, admin: User, sharing: Sharing) -> dict[str, Any]:
+    """Return the Organization's row: a Japanese developer org with the org's sharing defaults."""
     return {
         "Id": ORGANIZATION_ID,
         "Name": "Emulator KK",
@@ -37,10 +38,7 @@ def organization_row(when: str, admin: User) -> dict[str, Any]:
         "ReceivesAdminInfoEmails": 1,
         "PreferencesLightningLoginEnabled": 1,
         "FiscalYearStartMonth": 4,
-        "DefaultAccountAccess": "Edit",
-        "DefaultContactAccess": "ControlledByParent",
         "DefaultOpportunityAccess": "Edit",
-        "DefaultLeadAccess": "ReadEditTransfer",
         "DefaultCaseAccess": "ReadEditTransfer",
         "DefaultCalendarAccess": "HideDetailsInsert",
         "DefaultPricebookAccess": "ReadSelect",
@@ -54,6 +52,7 @@ def organization_row(when: str, admin: User) -> dict[str, Any]:
         "MonthlyPageViewsUsed": 0,
         "MonthlyPageViewsEntitlement": 0,
         "IsReadOnly": 0,
+        **{f"Default{name}Access": sharing.default(name) for name in ("Account", "Contact", "Lead")},
         **_stamps(when, admin),
     }
 

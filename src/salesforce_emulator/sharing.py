@@ -48,6 +48,9 @@ PARENTS = {"Contact": ("AccountId", "Account")}
 DEFAULTS = {"Account": "Edit", "Contact": CONTROLLED, "Lead": "ReadEditTransfer"}
 """A new org's defaults (recorded); objects that are not listed are open to everybody."""
 
+DEMO = {"Contact": "Edit"}
+"""What the administrator of the demo org has opened: a Contact without an Account is otherwise its owner's alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class SharingRule:
@@ -61,14 +64,15 @@ class SharingRule:
 class Sharing:
     """Keep the organisation-wide defaults and sharing rules, by object."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fresh: bool) -> None:
+        self._usual = DEFAULTS if fresh else DEFAULTS | DEMO
         self.defaults: dict[str, str] = {}
         self.rules: dict[str, tuple[SharingRule, ...]] = {}
         self.reset()
 
     def reset(self) -> None:
-        """Go back to a new org's sharing."""
-        self.defaults, self.rules = dict(DEFAULTS), {}
+        """Go back to the sharing that the org started with."""
+        self.defaults, self.rules = dict(self._usual), {}
 
     def set(self, name: str, default: str | None, rules: tuple[SharingRule, ...] | None) -> None:
         """Change an object's default or rules; None leaves them. Raises `ValueError` for what an org does not offer."""

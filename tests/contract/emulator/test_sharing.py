@@ -153,7 +153,7 @@ def test_the_organization_tells_its_defaults(salesforce: Emulator, api: Api):
     after = api.query(soql).json()["records"][0]
     assert [before[f"Default{name}Access"] for name in ("Lead", "Contact", "Account")] == [
         "ReadEditTransfer",
-        "ControlledByParent",
+        "Edit",
         "Edit",
     ]
     assert after["DefaultLeadAccess"] == "None"
