@@ -104,6 +104,7 @@ def test_a_rule_opens_what_meets_it(salesforce: Emulator, api: Api, hidden: str)
 
 def test_a_contact_is_as_open_as_its_account(salesforce: Emulator, api: Api):
     """Controlled by parent: hidden with its Account, read-only with it; without one it is its owner's (documented)."""
+    share(salesforce, "Contact", "ControlledByParent")
     account = salesforce.admin_create("Account", {"Name": "ACME"})
     contact = salesforce.admin_create("Contact", {"LastName": "Abe", "AccountId": account})
     alone = salesforce.admin_create("Contact", {"LastName": "Sato"})
