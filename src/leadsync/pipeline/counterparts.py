@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 
 from leadsync.core.access import OBJECTS
 from leadsync.core.types import email_key as keys
@@ -87,20 +88,23 @@ def _records(
 
 def record_frame(rows: Sequence[dict[str, Any]], names: Sequence[str], email: str | None) -> pd.DataFrame:
     """Return rows of a query as a frame of wire text, `LastModifiedDate` as UTC, and the mapped address as `Email`."""
-    frame = pd.DataFrame({name: pd.array(_column(rows, name), dtype="str") for name in names})
+    frame = pd.DataFrame({name: pd.Series(_column(rows, name), dtype="str") for name in names})
     frame["LastModifiedDate"] = pd.to_datetime(frame["LastModifiedDate"], utc=True)
     return frame.assign(Email=frame[email] if email else pd.array([], dtype="str"))
 
 
-def _column(rows: Sequence[dict[str, Any]], name: str) -> list[str | None]:
+def _column(rows: Sequence[dict[str, Any]], name: str) -> pa.Array:
     parent, _, child = name.partition(".")
     values = [(row[parent] or {}).get(child) for row in rows] if child else [row[name] for row in rows]
-    return [_wire(value) for value in values]
+    try:
+        return pa.array(values, pa.large_string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid):  # check boxes and numbers
+        return pa.array([_wire(value) for value in values], pa.large_string())
 
 
 def _wire(value: Any) -> str | None:
     if value is None or isinstance(value, str):
-        return value or None
+        return value
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -111,7 +111,7 @@ class _Delta:
             return set()
         from leadsync.pipeline import counterparts  # noqa: PLC0415 - pandas: an idle cycle does without
 
-        now = set(counterparts.keys(self.frame()["email"]).dropna())
+        now = set(counterparts.keys(self._text("email")).dropna())
         before = {key for _, _, key in state.seen(view, self.rows.keys()).values() if key}
         return state.twins(view, now) | state.twins(view, before - now, held_only=True)
 
@@ -119,17 +119,23 @@ class _Delta:
         """Return the collected leads, columns as `core.plan.Staged.leads` wants them."""
         import pandas as pd  # noqa: PLC0415 - an idle cycle does without
 
-        names = [*_FIXED, *self._columns, "row_hash", "changed"]
-        columns = dict(zip(names, zip(*self.rows.values(), strict=True), strict=True))
-        text = {name: pd.array(columns[name], dtype="str") for name in [*self._columns, "row_hash"]}
+        rows = self.rows.values()
         return pd.DataFrame(
             {
-                "id": pd.array(columns["id"], dtype="int64"),
-                "updated_at": pd.to_datetime(pd.Series(columns["updated_at"]), utc=True),
-                **text,
-                "changed": list(columns["changed"]),
+                "id": pd.array([row[0] for row in rows], dtype="int64"),
+                "updated_at": pd.to_datetime(pd.Series([row[1] for row in rows]), utc=True),
+                **{name: self._text(name) for name in [*self._columns, "row_hash"]},
+                "changed": [row[-1] for row in rows],
             }
         )
+
+    def _text(self, name: str) -> pd.Series:
+        import pandas as pd  # noqa: PLC0415 - an idle cycle does without
+        import pyarrow as pa  # noqa: PLC0415
+
+        place = (*_FIXED, *self._columns, "row_hash").index(name)
+        values = pa.array([row[place] for row in self.rows.values()], pa.large_string())
+        return pd.Series(values, dtype="str")
 
 
 def row_hash(values: Sequence[str | None]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from leadsync.core.codes import is_transient
-from leadsync.store.state import chunks, now, upsert
+from leadsync.store.state import among, chunks, now, upsert
 from leadsync.store.tables import HeldError, Outbox
 
 if TYPE_CHECKING:
@@ -35,10 +35,8 @@ def replace(
     """
     moment = now()
     wrong = {tuple(error[name] for name in _KEY): error for error in errors}
-    known: dict[tuple[Any, ...], Any] = {}
-    for ids in chunks(lead_ids):
-        query = sa.select(HeldError.__table__).where(HeldError.lead_id.in_(ids))
-        known.update({(row.lead_id, row.field, row.code): row for row in connection.execute(query)})
+    query = sa.select(HeldError.__table__).where(among(connection, HeldError.lead_id, lead_ids))
+    known = {(row.lead_id, row.field, row.code): row for row in connection.execute(query)}
     _recover(connection, run_id, [key for key, row in known.items() if key not in wrong and row.recovered_at is None])
     blank = dict.fromkeys(("sobject", "api_name", "record_id", "value", "detail", "api_message"))
     rows = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from leadsync.store.state import chunks, now
+from leadsync.store.state import among, chunks, now
 from leadsync.store.tables import Journal, Link
 
 if TYPE_CHECKING:
@@ -56,20 +56,16 @@ def links(
     ]
     found: dict[int, dict[str, Any]] = {}
     for column, values, current_only in wanted:
-        for some in chunks(values):
-            query = sa.select(*LINK_COLUMNS).where(column.in_(some))
-            for row in connection.execute(query.where(Link.current) if current_only else query).mappings():
-                found[row["link_id"]] = dict(row)
+        query = sa.select(*LINK_COLUMNS).where(among(connection, column, values))
+        for row in connection.execute(query.where(Link.current) if current_only else query).mappings():
+            found[row["link_id"]] = dict(row)
     return [found[link_id] for link_id in sorted(found)]
 
 
 def versions(connection: Connection, link_ids: Collection[int]) -> dict[int, int]:
     """Return the version of each link as it stands, and lock the rows where the database can."""
-    rows: dict[int, int] = {}
-    for ids in chunks(link_ids):
-        query = sa.select(Link.id, Link.version).where(Link.id.in_(ids)).with_for_update()
-        rows.update({row[0]: row[1] for row in connection.execute(query)})
-    return rows
+    query = sa.select(Link.id, Link.version).where(among(connection, Link.id, link_ids)).with_for_update()
+    return {row.id: row.version for row in connection.execute(query)}
 
 
 def open_links(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
@@ -88,12 +84,11 @@ def open_links(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dic
 
 def close_links(connection: Connection, link_ids: Collection[int], state: str) -> None:
     """End links: `moved` to another record, or `abandoned` because nothing was created."""
-    for ids in chunks(link_ids):
-        connection.execute(
-            sa.update(Link)
-            .where(Link.id.in_(ids), Link.current)
-            .values(current=False, state=state, version=Link.version + 1)
-        )
+    connection.execute(
+        sa.update(Link)
+        .where(among(connection, Link.id, link_ids), Link.current)
+        .values(current=False, state=state, version=Link.version + 1)
+    )
 
 
 def update_links(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

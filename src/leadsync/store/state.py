@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 CHUNK = 1000
-"""Keys bound in one statement."""
+"""Rows written by one statement."""
 
 LEADS = "leads"
 """The stream of the lead table in `sync_cursor`."""
@@ -29,6 +30,19 @@ LEADS = "leads"
 def now() -> dt.datetime:
     """Return this machine's time, for stamps that nobody compares across machines."""
     return dt.datetime.now(dt.UTC)
+
+
+def among(connection: Connection, column: Any, values: Collection[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that a column holds one of the values, all of them bound as one.
+
+    Thousands of parameters would cost more to compile than the look-up itself.
+    """
+    if connection.dialect.name == "postgresql":
+        condition: sa.ColumnElement[bool] = column == sa.any_(sa.literal(list(values), postgresql.ARRAY(column.type)))
+        return condition
+    each = sa.func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+    found: sa.ColumnElement[bool] = column.in_(sa.select(each.c.value))
+    return found
 
 
 def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
@@ -200,20 +214,16 @@ def seen(connection: Connection, lead_ids: Collection[int]) -> dict[int, tuple[s
     """Return (row hash, mapping version, e-mail key) of the leads that a run has dealt with."""
     table = SeenLead
     found: dict[int, tuple[str, str, str | None]] = {}
-    for ids in chunks(lead_ids):
-        columns = sa.select(table.lead_id, table.row_hash, table.mapping_version, table.email_key)
-        for row in connection.execute(columns.where(table.lead_id.in_(ids))):
-            found[row[0]] = (row[1], row[2], row[3])
+    columns = sa.select(table.lead_id, table.row_hash, table.mapping_version, table.email_key)
+    for row in connection.execute(columns.where(among(connection, table.lead_id, lead_ids))):
+        found[row[0]] = (row[1], row[2], row[3])
     return found
 
 
 def twins(connection: Connection, keys: Collection[str], *, held_only: bool = False) -> set[int]:
     """Return the ids of the leads that were last seen with one of these e-mail keys (R3)."""
-    found: set[int] = set()
-    for some in chunks(keys):
-        query = sa.select(SeenLead.lead_id).where(SeenLead.email_key.in_(some))
-        found.update(connection.execute(query.where(SeenLead.outcome == "held") if held_only else query).scalars())
-    return found
+    query = sa.select(SeenLead.lead_id).where(among(connection, SeenLead.email_key, keys))
+    return set(connection.execute(query.where(SeenLead.outcome == "held") if held_only else query).scalars())
 
 
 def keep_seen(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -250,19 +260,14 @@ def attempts(connection: Connection, lead_ids: Collection[int]) -> dict[int, int
 
 
 def _attempts(connection: Connection, lead_ids: Collection[int]) -> dict[int, tuple[int, str]]:
-    known: dict[int, tuple[int, str]] = {}
-    for ids in chunks(lead_ids):
-        rows = connection.execute(
-            sa.select(Pending.lead_id, Pending.attempts, Pending.run_id).where(Pending.lead_id.in_(ids))
-        )
-        known.update({row.lead_id: (row.attempts, row.run_id) for row in rows})
-    return known
+    query = sa.select(Pending.lead_id, Pending.attempts, Pending.run_id)
+    rows = connection.execute(query.where(among(connection, Pending.lead_id, lead_ids)))
+    return {row.lead_id: (row.attempts, row.run_id) for row in rows}
 
 
 def settle_pending(connection: Connection, lead_ids: Collection[int]) -> None:
     """Strike leads off the list of those to be looked at again."""
-    for ids in chunks(lead_ids):
-        connection.execute(sa.delete(Pending).where(Pending.lead_id.in_(ids)))
+    connection.execute(sa.delete(Pending).where(among(connection, Pending.lead_id, lead_ids)))
 
 
 def look_again_at_held(connection: Connection, run_id: str) -> int:
@@ -274,24 +279,20 @@ def look_again_at_held(connection: Connection, run_id: str) -> int:
 
 def concluded(connection: Connection, run_id: str, hashes: Mapping[int, str]) -> set[int]:
     """Return the leads that this run has dealt with already, in this version of theirs (lead id -> row hash)."""
-    found: set[int] = set()
-    for ids in chunks(hashes):
-        query = sa.select(SeenLead.lead_id, SeenLead.row_hash).where(
-            SeenLead.run_id == run_id, SeenLead.lead_id.in_(ids)
-        )
-        pending = set(connection.execute(sa.select(Pending.lead_id).where(Pending.lead_id.in_(ids))).scalars())
-        found |= {row[0] for row in connection.execute(query) if row[1] == hashes[row[0]]} - pending
-    return found
+    query = sa.select(SeenLead.lead_id, SeenLead.row_hash).where(
+        SeenLead.run_id == run_id, among(connection, SeenLead.lead_id, hashes.keys())
+    )
+    found = {row.lead_id for row in connection.execute(query) if row.row_hash == hashes[row.lead_id]}
+    return found - _pending_among(connection, found)
 
 
 def unaccounted(connection: Connection, run_id: str, lead_ids: Collection[int]) -> set[int]:
     """Return the leads that are neither dealt with by this run nor to be looked at again: the cursor must wait."""
-    rest = set(lead_ids)
-    for ids in chunks(lead_ids):
-        rest -= set(
-            connection.execute(
-                sa.select(SeenLead.lead_id).where(SeenLead.run_id == run_id, SeenLead.lead_id.in_(ids))
-            ).scalars()
-        )
-        rest -= set(connection.execute(sa.select(Pending.lead_id).where(Pending.lead_id.in_(ids))).scalars())
-    return rest
+    query = sa.select(SeenLead.lead_id).where(SeenLead.run_id == run_id, among(connection, SeenLead.lead_id, lead_ids))
+    rest = set(lead_ids).difference(connection.execute(query).scalars())
+    return rest - _pending_among(connection, rest)
+
+
+def _pending_among(connection: Connection, lead_ids: Collection[int]) -> set[int]:
+    query = sa.select(Pending.lead_id).where(among(connection, Pending.lead_id, lead_ids))
+    return set(connection.execute(query).scalars())
