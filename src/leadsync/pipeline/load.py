@@ -42,6 +42,9 @@ QUIET_BATCH = 1000
 ATTEMPTS = 3
 """How often a record is sent in one cycle while Salesforce says that it may pass in a moment (locks)."""
 
+FIRST_WAIT = 1.0
+"""Seconds before such a record is sent again; the pause doubles each time."""
+
 PERSISTENT = 3
 """Runs after which a transient refusal is reported as held."""
 
@@ -292,7 +295,7 @@ class _Loader:
 
         Retrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=1, jitter=0.5),
+            wait=wait_exponential_jitter(initial=FIRST_WAIT, jitter=FIRST_WAIT / 2),
             retry=retry_if_result(bool),
             retry_error_callback=lambda _: None,
         )(send_waiting)

@@ -42,7 +42,11 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 4
 """How often a repeatable call is made before the task fails (and Airflow retries it later)."""
 
+FIRST_WAIT = 0.5
+"""Seconds before a call is repeated; the pause doubles each time, and a random part keeps clients apart."""
+
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+_LOGIN = re.compile(r"/services/(?:oauth2/token|Soap/u/)")
 _UNSENT = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)
 
 
@@ -64,6 +68,28 @@ def _never_sent(error: requests.exceptions.RequestException) -> bool:
     return isinstance(error, _UNSENT) or "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
 
 
+def _raise_if_login_unavailable(response: requests.Response, **_: Any) -> None:
+    """Tell an overloaded org from a wrong password: simple_salesforce takes any failed login for the latter.
+
+    SOAP answers 500 to a wrong password too, then with an exception code.
+    """
+    server_error = response.status_code >= requests.codes.server_error
+    if server_error and _LOGIN.search(response.url) and b"exceptionCode" not in response.content:
+        raise SalesforceUnavailableError(
+            f"Salesforce answered {response.status_code} {response.reason} to the login. The task is tried again."
+        )
+
+
+def _retrying() -> Retrying:
+    return Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential_jitter(initial=FIRST_WAIT, max=20, jitter=FIRST_WAIT),
+        retry=retry_if_exception_type((UnreachableError, QuotaError)),
+        before_sleep=before_sleep_log(log, logging.WARNING),
+        reraise=True,
+    )
+
+
 class SalesforceClient:
     """Authenticated calls to one org, counted, timed out, and repeated where that is harmless."""
 
@@ -77,6 +103,10 @@ class SalesforceClient:
 
     @cached_property
     def _org(self) -> Salesforce:
+        """Return the session, logged in; an overloaded org is asked again."""
+        return _retrying()(self._log_in)
+
+    def _log_in(self) -> Salesforce:
         from airflow.providers.salesforce.hooks.salesforce import SalesforceHook  # noqa: PLC0415 - slow import
         from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415 - comes with the hook
         from simple_salesforce.exceptions import SalesforceAuthenticationFailed  # noqa: PLC0415 - slow import
@@ -84,7 +114,7 @@ class SalesforceClient:
         conn_id = self._settings.salesforce_conn_id
         session = requests.Session()
         session.mount("https://", _TimeoutAdapter(self._settings.request_timeout_seconds))
-        session.hooks["response"].append(self._learn)
+        session.hooks["response"] += [self._learn, _raise_if_login_unavailable]
         try:
             return SalesforceHook(conn_id, session=session).get_conn()
         except AirflowNotFoundException as error:
@@ -148,20 +178,12 @@ class SalesforceClient:
             SalesforceRefusedError: login or API access is refused.
             ApiError: Salesforce refuses the request itself.
         """
-        url = path if path.startswith("/") else f"{self.version_path}/{path}"
+        version_path = self.version_path  # logs in, with attempts of its own
+        url = path if path.startswith("/") else f"{version_path}/{path}"
         data = orjson.dumps(body) if body is not None else None
         if not repeatable:
             return self._once(method, url, data, headers, unknown=LostReplyError)
-        for attempt in Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.5, max=20, jitter=0.5),
-            retry=retry_if_exception_type((UnreachableError, QuotaError)),
-            before_sleep=before_sleep_log(log, logging.WARNING),
-            reraise=True,
-        ):
-            with attempt:
-                return self._once(method, url, data, headers, unknown=SalesforceUnavailableError)
-        raise AssertionError  # Retrying either returns or raises
+        return _retrying()(self._once, method, url, data, headers, unknown=SalesforceUnavailableError)
 
     def _once(
         self,
@@ -182,7 +204,10 @@ class SalesforceClient:
             if unknown is LostReplyError and isinstance(failure, SalesforceUnavailableError):
                 raise LostReplyError(f"{failure} Whether the records were created is unknown.") from None
             raise failure
-        return orjson.loads(response.content) if response.content else None
+        try:
+            return orjson.loads(response.content) if response.content else None
+        except orjson.JSONDecodeError as error:
+            raise unknown(f"The answer to {method} {url.partition('?')[0]} is no JSON: {error}.") from error
 
     def _send(
         self,
