@@ -44,7 +44,10 @@ def stop_over(cycle: Cycle, why: Stop) -> None:
 
 
 def flush(cycle: Cycle) -> int:
-    """Send what the outbox holds; return how many were sent. A mail server that fails is tried again next time."""
+    """Send what the outbox holds; return how many were sent.
+
+    A mail server that fails is tried again next time; one mail that it refuses for good keeps back no other.
+    """
     with engines.reading(cycle.engine) as view:
         waiting = held.unsent(view)
     sent = 0
@@ -54,6 +57,8 @@ def flush(cycle: Cycle) -> int:
             sent += sender.send(cycle.settings, mail)
         except LeadsyncError as error:
             log.warning("The mail %s is not sent: %s It is tried again with the next cycle.", mail.mail_id, error)
+            if isinstance(error, sender.MailRefusedError):
+                continue
             break
         with cycle.engine.begin() as connection:
             held.mark_sent(connection, row.mail_id)

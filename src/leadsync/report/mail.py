@@ -18,13 +18,21 @@ _PERMANENT = 500
 """SMTP replies from here on mean that the same mail is refused for good (RFC 5321, 4.2.1)."""
 
 
+class MailRefusedError(ConfigurationError):
+    """The server refuses this one mail for good, its text or its people; others may pass."""
+
+
+_ABOUT_THE_MAIL = (smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused)
+
+
 def send(settings: Settings, mail: Mail) -> bool:
     """Send a mail and return True; return False where nobody is named to receive it.
 
     The `Message-ID` is made of the mail's own id: a mail that had to be sent twice shows as the same one.
 
     Raises:
-        ConfigurationError: The connection is missing, or the server refuses the login or the mail for good.
+        MailRefusedError: The server refuses the mail for good.
+        ConfigurationError: The connection is missing, or the server refuses the login for good.
         RetryableError: The mail server cannot be reached, or cannot take the mail now.
     """
     if not mail.recipients:
@@ -48,7 +56,8 @@ def send(settings: Settings, mail: Mail) -> bool:
     except (OSError, smtplib.SMTPException) as error:
         said = f'the mail server of connection "{conn_id}" did not take the mail: {_words(error)}.'
         if _permanent(error):
-            raise ConfigurationError(f"{said} Check the connection's login and sender, and the recipients.") from error
+            kind = MailRefusedError if isinstance(error, _ABOUT_THE_MAIL) else ConfigurationError
+            raise kind(f"{said} Check the connection's login and sender, and the recipients.") from error
         raise RetryableError(f"{said} It is sent again.") from error
     except AirflowException as error:
         raise ConfigurationError(
