@@ -279,6 +279,20 @@ def test_a_record_that_goes_between_extract_and_load_is_not_created_anew(
     assert len(live) == 1
 
 
+def test_a_record_found_deleted_is_held_and_mailed_and_the_run_is_green(world: World) -> None:
+    """R29: Salesforce refused nothing, since nothing was sent; nothing is created either."""
+    world.start()
+    world.lead(1)
+    world.run()
+    world.salesforce.admin_delete("Lead", world.links()[1])
+    world.salesforce.clear_requests()
+    world.edit(1, title="部長")
+    assert world.run()["report"]["newly_refused"] == 0
+    assert _refused(world) == [(1, "api_record_deleted", "R29", "", None)]
+    assert world.writes() == []
+    assert world.mails.only()["Subject"] == "[leadsync] 同期エラー 新規1件"
+
+
 def test_a_field_hidden_between_prepare_and_load_costs_one_cycle(world: World) -> None:
     """R42, R39: Salesforce refuses the whole request; nothing is held, and the next cycle goes on without the field."""
     world.start()
