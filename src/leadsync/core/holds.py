@@ -67,34 +67,24 @@ def _of_values(
     mapping: EffectiveMapping,
 ) -> pd.DataFrame:
     """Return the verdicts that count: of the lead's own object, on fields that are sent."""
-    going = matches["fate"].isin(["create", "pair"])
-    turns = pd.DataFrame(
-        {
-            "lead_id": leads["id"],
-            "sobject": matches["sobject"],
-            "record_id": matches["record_id"],
-            "fate": matches["fate"],
-            "row": leads.index,
-        }
-    )[going]
+    row = pd.Index(leads["id"]).get_indexer(verdicts["lead_id"])
+    counted = verdicts.assign(row=row)[row >= 0]
+    turn = matches.iloc[counted["row"]].set_axis(counted.index)
+    going = turn["fate"].isin(["create", "pair"]) & turn["sobject"].eq(counted["sobject"].astype("str"))
+    counted = counted.assign(fate=turn["fate"], record_id=turn["record_id"])[going]
     pushed = pd.DataFrame(
         [(f.sobject, f.field, f.api_name, f.default is not None) for f in mapping.fields if f.pushed],
         columns=["sobject", "field", "api_name", "has_default"],
     )
-    counted = verdicts.merge(turns, on=["lead_id", "sobject"]).merge(pushed, on=["sobject", "field"])
+    counted = counted.merge(pushed, on=["sobject", "field"])
     missing = counted["code"].eq("required_missing")
     # A required field matters when a record is created, or when the lead cleared it since the snapshot (R19).
-    was = (
-        lead_was.reset_index(names="row").melt(id_vars="row", var_name="field", value_name="was")
-        if missing.any()
-        else None
-    )
-    if was is not None:
-        before = counted[["row", "field"]].merge(was, on=["row", "field"], how="left")["was"].fillna("")
-        before.index = counted.index
-        matters = counted["fate"].eq("create") & ~counted["has_default"] | before.ne("") & counted["fate"].eq("pair")
-        counted = counted[~missing | matters]
-    return counted
+    cleared = pd.Series(data=False, index=counted.index)
+    for field, rows in counted[missing].groupby("field", observed=True):
+        cleared[rows.index] = lead_was[field].fillna("").iloc[rows["row"]].ne("").to_numpy()
+    matters = counted["fate"].eq("create") & ~counted["has_default"].astype(bool) | counted["fate"].eq("pair") & cleared
+    kept: pd.DataFrame = counted[~missing | matters]
+    return kept
 
 
 def _of_unmapped(leads: pd.DataFrame, matches: pd.DataFrame, mapping: EffectiveMapping) -> pd.DataFrame:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from leadsync.core import types
+from leadsync.core.frames import stack
 from leadsync.core.mapping import EMAIL, FieldType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
 
     from leadsync.core.access import ActiveField
 
     _Decide = Callable[[ActiveField, pd.Series, pd.Series, pd.Series, pd.Series], "_Field"]
 
 CHANGE_COLUMNS = ["lead_id", "field", "api_name", "sf_type", "old", "new", "lead_value", "rule"]
+RULES = ["R3", "R8", "R19", "R30", "R31"]
+"""The rules that send a value."""
+
 STOPPED = "true"
 """`HasOptedOutOfEmail` of a stopped lead."""
 
@@ -61,7 +68,9 @@ class _Field(NamedTuple):
     settled: pd.Series
     """Rows whose snapshot is renewed."""
     differs: int
-    rule: pd.Series
+    rule: str
+    other_rules: Mapping[str, pd.Series]
+    """Rule -> the rows that it decides in place of `rule`."""
 
 
 def create(pairs: Pairs, fields: Sequence[ActiveField]) -> Merged:
@@ -83,7 +92,7 @@ def _merge(pairs: Pairs, fields: Sequence[ActiveField], decide: _Decide) -> Merg
     lead_snapshot, record_snapshot = pairs.lead_snapshot.copy(), pairs.record_snapshot.copy()
     parts: list[pd.DataFrame] = []
     differs = 0
-    for field in fields:
+    for number, field in enumerate(fields):
         lead, record = pairs.leads[field.field], pairs.records[field.api_name]
         decided = decide(field, lead, record, pairs.lead_snapshot[field.field], pairs.record_snapshot[field.field])
         differs += decided.differs
@@ -91,22 +100,21 @@ def _merge(pairs: Pairs, fields: Sequence[ActiveField], decide: _Decide) -> Merg
         lead_snapshot[field.field] = lead_snapshot[field.field].mask(decided.settled, _text(lead))
         record_snapshot[field.field] = record_snapshot[field.field].mask(decided.settled, _text(arrived))
         if decided.send.any():
-            parts.append(_changes(field, pairs.leads["id"], record, lead, decided))
-    changes = pd.concat(parts, ignore_index=True) if parts else NOTHING.changes
+            parts.append(_changes(number, fields, pairs.leads["id"], (lead, record), decided))
+    changes = stack(parts, NOTHING.changes)
     return Merged(changes, lead_snapshot, record_snapshot, differs)
 
 
 def _create_field(field: ActiveField, lead: pd.Series, record: pd.Series, *_snapshots: pd.Series) -> _Field:
     new = types.to_wire(lead, field)
-    rule = pd.Series("R3", index=lead.index, dtype="str")
+    invented = new.isna()
     if field.default is not None:
-        rule = rule.mask(new.isna(), "R19")
         new = new.fillna(field.default)
     send = new.notna()
     if field.type is FieldType.DELIVERY_STATUS:
         send = new.eq(STOPPED).fillna(value=False).astype(bool)
     everything = pd.Series(data=True, index=record.index)
-    return _Field(send, new, everything, 0, rule)
+    return _Field(send, new, everything, 0, "R3", {"R19": invented})
 
 
 def _update_field(
@@ -120,14 +128,13 @@ def _update_field(
     if field.type is FieldType.DELIVERY_STATUS:
         # A difference by rule (R7, R8) is no agreement: the two-way merge decides it.
         send = (new.eq(STOPPED) & there.ne(STOPPED) & (changed | ~agreed)).fillna(value=False).astype(bool)
-        return _Field(send, new, send | same, 0, pd.Series("R8", index=lead.index, dtype="str"))
+        return _Field(send, new, send | same, 0, "R8", {})
     filled = ~agreed & there.isna() & here.notna()
     send = filled | (changed & ~same)
     if field.field == EMAIL or field.sf_type == "boolean":
         send &= new.notna()  # an e-mail is never cleared across (R3), and a blank is no state of a check box (R17)
     differs = int((~agreed & here.notna() & there.notna() & ~same).sum())
-    rule = pd.Series("R30", index=lead.index, dtype="str").mask(filled, "R31")
-    return _Field(send, new, send | same | ~agreed, differs, rule)
+    return _Field(send, new, send | same | ~agreed, differs, "R30", {"R31": filled})
 
 
 def _same(left: pd.Series, right: pd.Series) -> pd.Series:
@@ -142,26 +149,33 @@ def _text(values: pd.Series) -> pd.Series:
 
 
 def _changes(
-    field: ActiveField, lead_ids: pd.Series, record: pd.Series, lead: pd.Series, decided: _Field
+    number: int, fields: Sequence[ActiveField], lead_ids: pd.Series, sides: tuple[pd.Series, pd.Series], decided: _Field
 ) -> pd.DataFrame:
-    rows = decided.send
-    count = int(rows.sum())
+    """Return the rows of one field (`sides`: lead, record); its names are categories: they repeat a million times."""
+    rows = np.flatnonzero(decided.send.to_numpy(dtype=bool))
+    rule = np.full(len(rows), RULES.index(decided.rule), dtype=np.intp)
+    for name, where in decided.other_rules.items():
+        rule[where.to_numpy(dtype=bool)[rows]] = RULES.index(name)
 
-    def column(text: str) -> pd.Series:
-        return pd.Series(text, index=range(count), dtype="str")
+    def named(attribute: str) -> pd.Categorical[str]:
+        names = [str(getattr(field, attribute)) for field in fields]
+        known = sorted(set(names))
+        return _categories(np.full(len(rows), known.index(names[number]), dtype=np.intp), known)
 
-    def picked(values: pd.Series) -> pd.Series:
-        return values[rows].reset_index(drop=True)
-
+    lead, record = sides
     return pd.DataFrame(
         {
-            "lead_id": picked(lead_ids),
-            "field": column(field.field),
-            "api_name": column(field.api_name),
-            "sf_type": column(field.sf_type),
-            "old": picked(record),
-            "new": picked(decided.new),
-            "lead_value": picked(lead),
-            "rule": picked(decided.rule),
+            "lead_id": lead_ids.to_numpy()[rows],
+            "field": named("field"),
+            "api_name": named("api_name"),
+            "sf_type": named("sf_type"),
+            "old": record.array.take(rows),
+            "new": decided.new.array.take(rows),
+            "lead_value": lead.array.take(rows),
+            "rule": _categories(rule, RULES),
         }
     )
+
+
+def _categories(codes: npt.NDArray[np.intp], names: Sequence[str]) -> pd.Categorical[str]:
+    return pd.Categorical.from_codes(codes, pd.Index(names))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from leadsync.core import holds, matching, merge, types
 from leadsync.core.access import OBJECTS
-from leadsync.core.frames import look_up
+from leadsync.core.frames import look_up, stack
 from leadsync.core.mapping import FieldType
 from leadsync.core.snapshot import pack, unpack
 
@@ -52,7 +52,7 @@ class Plan:
     `actions`: one row per lead: `lead_id` int64, `kind` (`create`, `update`, `stop`, `link`, `keep`, `hold`, `skip`,
     `defer`), `sobject`, `record_id`, `email_key`, `sent_email`, `row_hash`, `lead_snapshot`, `record_snapshot` (packed,
     as they stand once the action is done) str; `link_id`, `link_version`, `closes`, `takes` Int64; `edited_at` UTC.
-    `changes`: one row per value to send, columns `merge.CHANGE_COLUMNS`, sorted by lead.
+    `changes`: one row per value to send, columns `merge.CHANGE_COLUMNS`, in the order of fields, names as categories.
     `errors`: one row per reason to hold, columns `holds.ERROR_COLUMNS`.
     `differs`: fields left different at first contact.
     """
@@ -87,7 +87,7 @@ def decide(staged: Staged, mapping: EffectiveMapping, *, contact_first: bool = F
         steps += [(merge.update, sobject, pair & ~held), (merge.stop, sobject, pair & held)]
     parts = [sides.merge(step, sobject, mapping, rows) for step, sobject, rows in steps if rows.any()]
     parts = parts or [merge.NOTHING]
-    changes = pd.concat([part.changes for part in parts], ignore_index=True).sort_values("lead_id", kind="stable")
+    changes = stack([part.changes for part in parts], merge.NOTHING.changes)
 
     edited = found.drop_duplicates("record_id").set_index("record_id")["edited_at"]
     actions = matches.drop(columns=["fate", "code", "detail"]).assign(
@@ -99,7 +99,7 @@ def decide(staged: Staged, mapping: EffectiveMapping, *, contact_first: bool = F
         record_snapshot=_packed([part.record_snapshot for part in parts], record_was),
         edited_at=look_up(matches["record_id"], edited),
     )
-    return Plan(actions, changes.reset_index(drop=True), errors, sum(part.differs for part in parts))
+    return Plan(actions, changes, errors, sum(part.differs for part in parts))
 
 
 def _kinds(matches: pd.DataFrame, held: pd.Series, *, sends: pd.Series) -> pd.Series:

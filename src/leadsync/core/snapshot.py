@@ -50,7 +50,7 @@ def unpack(texts: pd.Series, fields: Sequence[str]) -> pd.DataFrame:
         str columns `fields` with the index of `texts`; NA where the field was never agreed on.
     """
     schema = pa.schema([(field, pa.string()) for field in fields])
-    if texts.empty or not fields:
+    if not fields or not texts.str.len().gt(2).any():
         return pd.DataFrame({f: pd.Series(pd.NA, index=texts.index, dtype="str") for f in fields}, index=texts.index)
     lines = [line.encode() for line in texts.fillna("{}").tolist()]
     table = pa_json.read_json(

@@ -46,7 +46,7 @@ class Staging:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table, sink, compression="lz4")
         self._write(f"{name}.parquet", sink.getvalue().to_pybytes())
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
