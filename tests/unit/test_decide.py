@@ -1,0 +1,298 @@
+"""The decision of a cycle as a pure function: tables a product manager can read, and whatever hypothesis thinks of."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leadsync.core.access import ActiveField, EffectiveMapping, FieldState, SObjectAccess
+from leadsync.core.mapping import FieldType
+from leadsync.core.plan import WRITES, Plan, Staged, decide
+from leadsync.core.snapshot import pack
+
+NOON = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
+FIELDS = {
+    "email": ("Email", "email", FieldType.EMAIL),
+    "last_name": ("LastName", "string", FieldType.TEXT),
+    "title": ("Title", "string", FieldType.TEXT),
+    "delivery_status": ("HasOptedOutOfEmail", "boolean", FieldType.DELIVERY_STATUS),
+}
+VERDICTS = pd.DataFrame(columns=["lead_id", "sobject", "field", "code", "rule", "value", "detail"], dtype="str").astype(
+    {"lead_id": "int64"}
+)
+LINK = {
+    "link_id": "int64",
+    "lead_id": "int64",
+    "email_key": "str",
+    "sobject": "str",
+    "record_id": "str",
+    "state": "str",
+    "current": "bool",
+    "version": "int64",
+    "lead_snapshot": "str",
+    "record_snapshot": "str",
+}
+
+
+def mapping() -> EffectiveMapping:
+    """Return four fields, mapped on both objects."""
+    fields = tuple(
+        ActiveField(
+            field=field,
+            label=field,
+            type=kind,
+            sobject=sobject,
+            api_name=api_name,
+            state=FieldState.ACTIVE,
+            sf_type=sf_type,
+            length=80,
+            createable=True,
+            updateable=True,
+        )
+        for sobject in ("Lead", "Contact")
+        for field, (api_name, sf_type, kind) in FIELDS.items()
+    )
+    objects = {
+        name: SObjectAccess(sobject=name, readable=True, email=True, createable=True, updateable=True)
+        for name in ("Lead", "Contact")
+    }
+    return EffectiveMapping(version="v", fields=fields, objects=objects)
+
+
+def leads(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Return staged leads; a row says what differs from a plain one."""
+    plain = {"last_name": "山田", "title": None, "delivery_status": "delivering", "updated_at": NOON, "changed": True}
+    frame = pd.DataFrame([{"email": f"lead{row['id']}@example.jp", **plain, **row} for row in rows])
+    frame = frame.astype(dict.fromkeys(FIELDS, "str") | {"id": "int64"})
+    return frame.assign(row_hash=pd.Series("h", index=frame.index, dtype="str"))
+
+
+def records(*rows: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Return records by object; `sobject` says on which, the rest what differs from a plain one."""
+    plain = {
+        "IsDeleted": "false",
+        "IsConverted": "false",
+        "LastModifiedById": "other",
+        "LastModifiedDate": NOON,
+        "LastName": "佐藤",
+        "Title": None,
+        "HasOptedOutOfEmail": "false",
+    }
+    found = {}
+    for sobject in ("Lead", "Contact"):
+        mine = [{**plain, **row} for row in rows if row["sobject"] == sobject]
+        frame = pd.DataFrame(mine, columns=["Id", "Email", *plain])
+        text = [name for name in frame if name != "LastModifiedDate"]
+        frame = frame.astype(dict.fromkeys(text, "str"))
+        found[sobject] = frame.assign(LastModifiedDate=pd.to_datetime(frame["LastModifiedDate"], utc=True))
+    return found
+
+
+def links(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Return links; a row says what differs from a current one at version 1 that never agreed on anything."""
+    plain = {"state": "linked", "current": True, "version": 1, "lead_snapshot": "{}", "record_snapshot": "{}"}
+    frame = pd.DataFrame([{"sobject": "Lead", **plain, **row} for row in rows], columns=list(LINK)).astype(LINK)
+    return frame.assign(record_edited_at=pd.to_datetime(pd.Series(pd.NaT, index=frame.index), utc=True))
+
+
+def agreed(lead: dict[str, str], record: dict[str, str]) -> dict[str, str]:
+    """Return a link's snapshots."""
+    sides = zip(("lead_snapshot", "record_snapshot"), (lead, record), strict=True)
+    return {name: pack(pd.DataFrame([values], dtype="str"))[0] for name, values in sides}
+
+
+def plan(staged_leads: pd.DataFrame, *, found: Any = None, known: Any = None, **further: Any) -> Plan:
+    """Decide."""
+    return decide(
+        Staged(
+            staged_leads,
+            records() if found is None else found,
+            links() if known is None else known,
+            VERDICTS,
+            user_id="us",
+            **further,
+        ),
+        mapping(),
+    )
+
+
+def kinds(made: Plan) -> dict[int, str]:
+    """Return each lead's turn."""
+    return dict(zip(made.actions["lead_id"], made.actions["kind"], strict=True))
+
+
+def sent(made: Plan) -> list[tuple[str, str | None, str | None]]:
+    """Return what is sent: API name, old, new."""
+    columns = made.changes[["api_name", "old", "new"]].astype("object")
+    return [tuple(row) for row in columns.where(columns.notna(), None).itertuples(index=False)]
+
+
+@pytest.mark.parametrize(
+    ("now", "was", "there", "there_was", "expected"),
+    [
+        pytest.param("部長", None, None, None, [("Title", None, "部長")], id="first contact: a blank is filled"),
+        pytest.param("部長", None, "課長", None, [], id="first contact: a different value is left"),
+        pytest.param(None, None, "課長", None, [], id="first contact: the lead's blank takes nothing away"),
+        pytest.param("部長", "部長", "課長", "課長", [], id="unchanged on both sides, different by rule"),
+        pytest.param("部長", "課長", "課長", "課長", [("Title", "課長", "部長")], id="the lead changed"),
+        pytest.param(None, "課長", "課長", "課長", [("Title", "課長", None)], id="the lead was cleared"),
+        pytest.param("部長", "課長", "部長", "課長", [], id="both changed to the same"),
+        pytest.param("課長", "課長", "社長", "課長", [], id="only the record changed"),
+        pytest.param(
+            "部長", "課長", "社長", "課長", [("Title", "社長", "部長")], id="both changed: the lead's change goes"
+        ),
+        pytest.param("部長", "", None, "", [("Title", None, "部長")], id="agreed on nothing, then the lead was filled"),
+    ],
+)
+def test_merge(now: str | None, was: str | None, there: str | None, there_was: str | None, expected: list[Any]) -> None:
+    """R30, R31: what one field sends, by what each side holds and held."""
+    snapshots = {} if was is None else agreed({"title": was}, {"title": there_was or ""})
+    known = links({"link_id": 1, "lead_id": 1, "email_key": "lead1@example.jp", "record_id": "R", **snapshots})
+    found = records({"Id": "R", "Email": "lead1@example.jp", "sobject": "Lead", "LastName": "山田", "Title": there})
+    made = plan(leads({"id": 1, "title": now}), found=found, known=known)
+    assert sent(made) == expected
+    assert kinds(made) == {1: "update" if expected else "keep"}
+
+
+@pytest.mark.parametrize(
+    ("status", "was", "there", "expected"),
+    [
+        ("stopped", None, "false", [("HasOptedOutOfEmail", "false", "true")]),
+        ("stopped", "delivering", "false", [("HasOptedOutOfEmail", "false", "true")]),
+        ("stopped", "stopped", "false", []),
+        ("delivering", None, "true", []),
+        ("delivering", "stopped", "true", []),
+        ("stopped", None, "true", []),
+    ],
+)
+def test_delivery_status(status: str, was: str | None, there: str, expected: list[Any]) -> None:
+    """R7, R8: a stop travels once, a withdrawal in Salesforce is not rewritten, delivering never travels."""
+    snapshots = {} if was is None else agreed({"delivery_status": was}, {"delivery_status": "true"})
+    known = links({"link_id": 1, "lead_id": 1, "email_key": "lead1@example.jp", "record_id": "R", **snapshots})
+    row = {"Id": "R", "Email": "lead1@example.jp", "sobject": "Lead", "LastName": "山田", "HasOptedOutOfEmail": there}
+    assert sent(plan(leads({"id": 1, "delivery_status": status}), found=records(row), known=known)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen"),
+    [
+        pytest.param([("L1", "Lead", 0), ("C1", "Contact", 1)], "C1", id="the newest edit"),
+        pytest.param([("L1", "Lead", 1), ("C1", "Contact", 0)], "L1", id="the newest edit, on a Lead"),
+        pytest.param([("L1", "Lead", 0), ("C1", "Contact", 0)], "C1", id="tie: the Contact"),
+        pytest.param([("L2", "Lead", 0), ("L1", "Lead", 0)], "L1", id="tie: the smallest id"),
+    ],
+)
+def test_duplicates_in_salesforce(rows: list[tuple[str, str, int]], chosen: str) -> None:
+    """R4: of several records with the address one is chosen, whatever order they come in."""
+    made = [
+        {"Id": i, "sobject": s, "Email": "LEAD1@example.jp", "LastModifiedDate": NOON + dt.timedelta(hours=h)}
+        for i, s, h in rows
+    ]
+    for order in (made, made[::-1]):
+        assert plan(leads({"id": 1}), found=records(*order)).actions["record_id"].tolist() == [chosen]
+
+
+def test_ids_beyond_what_a_float_can_hold() -> None:
+    """Two leads whose ids differ only behind 2^53 stay two leads, and are named exactly."""
+    big = 2**60
+    made = plan(leads({"id": big, "email": "a@example.jp"}, {"id": big + 1, "email": "a@example.jp", "changed": True}))
+    assert kinds(made) == {big: "create", big + 1: "hold"}
+    assert made.errors["detail"].tolist() == [f"lead {big}"]
+
+
+def test_unresolved_leads_and_their_twins_wait() -> None:
+    """R3: while an earlier write of an address is unresolved, nobody with that address is decided."""
+    made = plan(leads({"id": 1}, {"id": 2, "email": "LEAD1@example.jp"}, {"id": 3}), unresolved=[1])
+    assert kinds(made) == {1: "defer", 2: "defer", 3: "create"}
+
+
+EMAILS = st.sampled_from(["a@example.jp", "A@example.jp", "b@example.jp", "c@example.jp", "", "bad@"])
+TITLES = st.sampled_from([None, "部長", "課長"])
+STATUS = st.sampled_from(["delivering", "stopped"])
+LEADS = st.lists(st.tuples(EMAILS, TITLES, STATUS, st.integers(0, 3)), min_size=1, max_size=6)
+RECORDS = st.lists(
+    st.tuples(EMAILS.filter("@example".__contains__), st.sampled_from(["Lead", "Contact"]), TITLES, st.integers(0, 3)),
+    max_size=4,
+)
+LINKS = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=4, unique_by=(lambda x: x[0], lambda x: x[1])
+)
+
+
+def _after(made: Plan, staged: list[Any], found: list[Any], known: list[Any]) -> Plan:
+    """Carry the plan out in memory, as `load` does on the real sides, and decide again with nobody editing."""
+    found = [dict(row) for row in found]
+    by_id = {row["Id"]: row for row in found}
+    values: dict[int, dict[str, Any]] = {}
+    for change in made.changes.to_dict("records"):
+        values.setdefault(change["lead_id"], {})[change["api_name"]] = change["new"]
+    ended = {*made.actions["closes"].dropna(), *made.actions["takes"].dropna()}
+    pairs = {link["link_id"]: link | {"current": link["link_id"] not in ended} for link in known}
+    for action in made.actions.to_dict("records"):
+        lead_id, kind = action["lead_id"], action["kind"]
+        if kind == "create":
+            action["record_id"] = f"N{lead_id}"
+            by_id[action["record_id"]] = {"Id": action["record_id"], "sobject": "Lead", "Email": None}
+            found.append(by_id[action["record_id"]])
+        if kind not in {"create", "update", "stop", "link", "keep"}:
+            continue
+        by_id[action["record_id"]].update(values.get(lead_id, {}))
+        link_id = action["link_id"] if pd.notna(action["link_id"]) else 100 + lead_id
+        before = pairs.get(link_id, {"email_key": action["email_key"]})
+        key = action["email_key"] if kind != "stop" and pd.notna(action["email_key"]) else before["email_key"]
+        same = {name: action[name] for name in ("sobject", "record_id", "lead_snapshot", "record_snapshot")}
+        pairs[link_id] = {"link_id": link_id, "lead_id": lead_id, "email_key": key, "current": True, **same}
+    quiet = [row | {"changed": False} for row in staged]
+    return plan(leads(*quiet), found=records(*found), known=links(*pairs.values()))
+
+
+@settings(max_examples=60, deadline=None)
+@given(LEADS, RECORDS, LINKS, st.randoms())
+def test_whatever_the_sides_hold(people: Any, rows: Any, pairs: Any, draw: Any) -> None:
+    """R3, R8, R32: one turn a lead, one record a lead and an address, no withdrawn stop, and order does not matter."""
+    hour = dt.timedelta(hours=1)
+    staged = [
+        {"id": i, "email": e, "title": t, "delivery_status": s, "updated_at": NOON + h * hour}
+        for i, (e, t, s, h) in enumerate(people)
+    ]
+    found = [
+        {"Id": f"R{i}", "Email": e, "sobject": s, "Title": t, "LastModifiedDate": NOON + h * hour}
+        for i, (e, s, t, h) in enumerate(rows)
+    ]
+    known, held_keys = [], set()
+    for number, (lead, row) in enumerate(pairs):
+        if lead < len(staged) and row < len(found):
+            key = str(staged[lead]["email"]).lower() or f"old{lead}@example.jp"
+            if key in held_keys:
+                continue
+            held_keys.add(key)
+            pair = {"lead_id": lead, "email_key": key, "record_id": f"R{row}", "sobject": found[row]["sobject"]}
+            known.append({"link_id": number + 1, **pair})
+    made = plan(leads(*staged), found=records(*found), known=links(*known))
+    assert sorted(made.actions["lead_id"]) == [row["id"] for row in staged]
+
+    going = made.actions[made.actions["kind"].isin(["create", "update", "link", "keep"])]
+    current = going.dropna(subset=["record_id"])
+    assert not current["record_id"].duplicated().any()
+    creates = going[going["kind"].eq("create")]
+    assert not creates["email_key"].duplicated().any()
+    assert not set(creates["email_key"]) & {str(row["Email"]).lower() for row in found}
+
+    assert set(made.changes["lead_id"]) == set(made.actions.loc[made.actions["kind"].isin(WRITES), "lead_id"])
+    status = made.changes[made.changes["api_name"].eq("HasOptedOutOfEmail")]
+    assert set(status["new"]) <= {"true"}
+    stops = made.actions.loc[made.actions["kind"].eq("stop"), "lead_id"]
+    assert set(made.changes.loc[made.changes["lead_id"].isin(stops), "api_name"]) <= {"HasOptedOutOfEmail"}
+    assert not made.changes.loc[made.changes["api_name"].eq("Email"), "new"].isna().any()
+
+    assert not set(kinds(_after(made, staged, found, known)).values()) & set(WRITES)
+    for side in (staged, found, known):
+        draw.shuffle(side)
+    again = plan(leads(*staged), found=records(*found), known=links(*known))
+    assert kinds(again) == kinds(made)
+    assert sorted(map(str, sent(again))) == sorted(map(str, sent(made)))
