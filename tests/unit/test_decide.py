@@ -197,6 +197,18 @@ def test_duplicates_in_salesforce(rows: list[tuple[str, str, int]], chosen: str)
         assert plan(leads({"id": 1}), found=records(*order)).actions["record_id"].tolist() == [chosen]
 
 
+def test_a_record_that_is_another_leads_is_not_taken() -> None:
+    """R29: somebody gave lead 1's record the address of lead 2 in Salesforce; lead 2 is held, naming lead 1."""
+    known = links({"link_id": 1, "lead_id": 1, "email_key": "lead1@example.jp", "record_id": "R"})
+    made = plan(
+        leads({"id": 1}, {"id": 2}),
+        found=records({"Id": "R", "Email": "lead2@example.jp", "sobject": "Lead"}),
+        known=known,
+    )
+    assert kinds(made) == {1: "update", 2: "hold"}
+    assert made.errors[["lead_id", "code", "detail"]].values.tolist() == [[2, "record_taken", "lead 1"]]
+
+
 def test_ids_beyond_what_a_float_can_hold() -> None:
     """Two leads whose ids differ only behind 2^53 stay two leads, and are named exactly."""
     big = 2**60
