@@ -205,8 +205,8 @@ def test_a_record_that_is_another_leads_is_not_taken() -> None:
         found=records({"Id": "R", "Email": "lead2@example.jp", "sobject": "Lead"}),
         known=known,
     )
-    assert kinds(made) == {1: "update", 2: "hold"}
-    assert made.errors[["lead_id", "code", "detail"]].values.tolist() == [[2, "record_taken", "lead 1"]]
+    assert kinds(made) == {1: "keep", 2: "hold"}
+    assert made.errors[["lead_id", "code", "detail"]].to_numpy().tolist() == [[2, "record_taken", "lead 1"]]
 
 
 def test_ids_beyond_what_a_float_can_hold() -> None:
