@@ -74,10 +74,8 @@ def check(query: Query) -> None:
 
 def _check_clauses(query: Query) -> None:
     for path in query.security:
-        if path.text.upper() not in {"SECURITY_ENFORCED", "USER_MODE"}:
+        if path.text.upper() not in {"SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"}:
             raise Refused(path, f"unexpected token: '{path.text}'")
-    if query.order and any(path.text.upper() == "UPDATE" for path in query.purposes):
-        raise Refused(query.purposes[0], "ORDER BY not allowed with FOR UPDATE")  # guessed; the rule is documented
 
 
 def _check_items(query: Query) -> None:

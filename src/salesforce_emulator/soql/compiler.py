@@ -79,6 +79,9 @@ def _scope(
     if view is None or not view.schema.top["queryable"]:
         source, message = query.source, errors.unsupported_object(query.source.text)
         raise errors.in_query("INVALID_TYPE", query.text, source.position, len(source.text), message)
+    if query.categories is not None:
+        message = f"WITH DATA CATEGORY is not supported on {view.name}"  # guessed
+        raise errors.in_query("MALFORMED_QUERY", query.text, query.categories, len("DATA"), message)
     return Scope(Context(views, objects, now, deleted, calendar), query, view, "t")
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from salesforce_emulator.soql import dates
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX"})
 GROUPINGS = frozenset({"ROLLUP", "CUBE"})
+ROW_FUNCTIONS = frozenset({"TOLABEL", "FORMAT", "CONVERTCURRENCY", "FIELDS", "DISTANCE", "CONVERTTIMEZONE"})
+"""Functions of one row; every other in a SELECT list makes its query one of aggregates."""
+
+FUNCTIONS = AGGREGATES | GROUPINGS | frozenset(dates.FUNCTIONS) | ROW_FUNCTIONS | {"GROUPING", "GEOLOCATION"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,7 @@ class Query:
     scope: Path | None = None
     where: Condition | None = None
     security: Sequence[Path] = ()
+    categories: int | None = None
     groups: Sequence[Expression] = ()
     grouping: str | None = None
     having: Condition | None = None
@@ -189,10 +196,6 @@ class Query:
     def tells_types(self) -> bool:
         """Tell whether the query uses TYPEOF."""
         return any(isinstance(item, Typeof) for item in self.items)
-
-
-ROW_FUNCTIONS = frozenset({"TOLABEL", "FORMAT", "CONVERTCURRENCY", "FIELDS", "DISTANCE", "CONVERTTIMEZONE"})
-"""Functions of one row; every other in a SELECT list makes its query one of aggregates."""
 
 
 def _is_bare_count(expression: Expression) -> bool:

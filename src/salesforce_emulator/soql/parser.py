@@ -14,6 +14,7 @@ from salesforce_emulator import errors
 from salesforce_emulator.soql import dates
 from salesforce_emulator.soql.checks import Refused, check
 from salesforce_emulator.soql.model import (
+    FUNCTIONS,
     GROUPINGS,
     Among,
     Call,
@@ -140,6 +141,8 @@ class _Build(Transformer):  # type: ignore[misc]
 
     def call(self, items: list[Any]) -> Call:
         path, *arguments, end = items
+        if path.text.upper() not in FUNCTIONS:
+            raise Refused(path, f"unexpected token: '{path.text}'")
         text = self._text[path.position : end.end_pos]
         return Call(path.text.upper(), tuple(arguments), text, path.position)
 
@@ -160,6 +163,13 @@ class _Build(Transformer):  # type: ignore[misc]
     def with_(self, items: list[Path]) -> dict[str, Any]:
         return {"security": tuple(items)}
 
+    def categories(self, items: list[Any]) -> dict[str, Any]:
+        return {"categories": items[0].start_pos}
+
+    def category(self, items: list[Path]) -> None:
+        if items[1].text.upper() not in {"AT", "ABOVE", "BELOW", "ABOVE_OR_BELOW"}:
+            raise Refused(items[1], f"unexpected token: '{items[1].text}'")
+
     def group(self, items: list[Any]) -> dict[str, Any]:
         having = items.pop()["having"] if isinstance(items[-1], dict) else None
         first, *more = items
@@ -171,7 +181,7 @@ class _Build(Transformer):  # type: ignore[misc]
         return {"having": items[0]}
 
     def purpose(self, items: list[Path]) -> dict[str, Any]:
-        if items[0].text.upper() not in {"VIEW", "REFERENCE", "UPDATE"}:
+        if items[0].text.upper() not in {"VIEW", "REFERENCE"}:
             raise Refused(items[0], f"unexpected token: '{items[0].text}'")
         return {"purposes": tuple(items)}
 

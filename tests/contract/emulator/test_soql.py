@@ -51,7 +51,7 @@ FOUND = [
     ("NumberOfEmployees < 50", "Abe"),
     ("NumberOfEmployees IN (5, 500)", "Abe Chiba"),
     ("AnnualRevenue = 1200.0", "Date"),
-    ("AnnualRevenue > -1e2", "Date"),
+    ("AnnualRevenue > -100.5", "Date"),
     ("HasOptedOutOfEmail = TRUE", "Baba"),
     ("HasOptedOutOfEmail != true", "Abe Chiba Date"),
     ("CreatedDate > 2026-05-03T00:00:00Z", "Date"),
@@ -237,7 +237,7 @@ def test_the_row_counts_lines(api: Api):
         (f"SELECT Id FROM Lead WHERE Email = '{'x' * 4_001}'", "MALFORMED_QUERY"),
         (f"SELECT Id FROM Lead {' ' * 100_000}", "MALFORMED_QUERY"),
         ("SELECT Id FROM Lead LIMIT 1 OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE"),
-        (f"SELECT Id FROM Lead WHERE {'NOT ' * 3_000}Id = null", "QUERY_TOO_COMPLICATED"),
+        (f"SELECT Id FROM Lead WHERE {'(NOT ' * 3_000}Id = null{')' * 3_000}", "QUERY_TOO_COMPLICATED"),
     ],
     ids=["string", "query", "offset", "nesting"],
 )

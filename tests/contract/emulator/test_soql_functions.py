@@ -291,8 +291,14 @@ REFUSED = [
     ("SELECT Id FROM Lead WHERE CreatedDate = LAST_N_DAYS", "MALFORMED_QUERY", "unexpected token: 'LAST_N_DAYS'"),
     ("SELECT Id FROM Lead WHERE CreatedDate = LAST_N_YEARS:9999999999", "MALFORMED_QUERY", "out of range"),
     ("SELECT Id FROM Lead ALL ROWS", "MALFORMED_QUERY", "ALL ROWS not allowed in this context"),
-    ("SELECT Id FROM Lead WITH SYSTEM_MODE", "MALFORMED_QUERY", "unexpected token: 'SYSTEM_MODE'"),
-    ("SELECT Id FROM Lead ORDER BY Id FOR UPDATE", "MALFORMED_QUERY", "ORDER BY not allowed with FOR UPDATE"),
+    ("SELECT Id FROM Lead WITH NOTHING", "MALFORMED_QUERY", "unexpected token: 'NOTHING'"),
+    (
+        "SELECT Id FROM Lead WITH DATA CATEGORY a__c AT b__c",
+        "MALFORMED_QUERY",
+        "DATA CATEGORY is not supported on Lead",
+    ),
+    ("SELECT Id FROM Lead FOR UPDATE", "MALFORMED_QUERY", "unexpected token: 'UPDATE'"),
+    ("SELECT Id FROM Lead WHERE Id = null AND NOT Name = 'x'", "MALFORMED_QUERY", "unexpected token: 'NOT'"),
     ("SELECT Id FROM Lead FOR FUN", "MALFORMED_QUERY", "unexpected token: 'FUN'"),
     ("SELECT NOW() FROM Lead", "MALFORMED_QUERY", "unexpected token: 'NOW'"),
     ("SELECT Id FROM Lead limit", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
@@ -306,9 +312,7 @@ def test_a_wrong_function_is_refused(api: Api, soql: str, code: str, message: st
     assert (error["errorCode"], message in error["message"]) == (code, True), error["message"]
 
 
-@pytest.mark.parametrize(
-    "tail", ["WITH SECURITY_ENFORCED", "WITH USER_MODE", "FOR VIEW", "FOR REFERENCE", "FOR UPDATE"]
-)
+@pytest.mark.parametrize("tail", ["WITH SECURITY_ENFORCED", "WITH USER_MODE", "FOR VIEW", "FOR REFERENCE"])
 def test_a_purpose_is_accepted(lead: Callable[..., str], api: Api, tail: str):
     """A query may say what it is for; permissions hold anyway."""
     lead()
