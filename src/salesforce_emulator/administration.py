@@ -91,6 +91,38 @@ def set_sharing(org: Org, given: Any, name: str) -> None:
     org.metadata_changed()
 
 
+def add_rule(org: Org, given: Any, name: str) -> None:
+    """Add a validation rule or a duplicate rule to an object."""
+    table = table_of(org, name)
+    try:
+        org.rules.add(table.name, json_object(given), org.schemas)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    org.metadata_changed()
+
+
+def drop_rules(org: Org, _: Any, name: str) -> None:
+    """Take all rules off an object."""
+    org.rules.clear(table_of(org, name).name)
+    org.metadata_changed()
+
+
+def add_automation(org: Org, given: Any, name: str) -> None:
+    """Add what happens by itself on an object's saves."""
+    table = table_of(org, name)
+    try:
+        org.automation.add(table, json_object(given), org.schemas)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    org.metadata_changed()
+
+
+def drop_automation(org: Org, _: Any, name: str) -> None:
+    """Take all automation off an object."""
+    org.automation.clear(table_of(org, name).name)
+    org.metadata_changed()
+
+
 def _profile(given: Any) -> tuple[str, dict[str, Any]]:
     wanted = dict(json_object(given))
     profile = wanted.pop("profile", INTEGRATION)
@@ -129,5 +161,7 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     (f"/access/{_NAME}/(?P<field>[^/]+)", {"PUT": set_field_access}),
     ("/sharing", {"GET": read_sharing}),
     (f"/sharing/{_NAME}", {"PUT": set_sharing}),
+    (f"/rules/{_NAME}", {"POST": add_rule, "DELETE": drop_rules}),
+    (f"/automation/{_NAME}", {"POST": add_automation, "DELETE": drop_automation}),
     ("/users", {"GET": read_users, "POST": add_user}),
 )

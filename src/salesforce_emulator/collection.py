@@ -150,7 +150,7 @@ def retrieve(call: Call, name: str) -> Reply:
 def _run(call: Call, count: int, writes: Callable[[int], Write], *, all_or_none: bool) -> Reply:
     results: list[dict[str, Any]] = []
     with call.org.storage.writing() as db:
-        writer = Writer.at(call.org, call.user, call.now())
+        writer = Writer.of(call)
         for position in range(count):
             try:
                 if position in call.locked:

@@ -69,6 +69,20 @@ class NoSuchRowError(RecordError):
         return not_found()
 
 
+class DuplicatesError(RecordError):
+    """A record that a duplicate rule refuses; a call for it alone is told what it duplicates, a collection is not."""
+
+    def __init__(self, message: str, key: str, result: dict[str, Any]) -> None:
+        super().__init__([Problem("DUPLICATES_DETECTED", message)])
+        self._key = key
+        self._result = result
+
+    def as_api_error(self) -> ApiError:
+        """Answer with the duplicates, and without `fields`, as recorded."""
+        (problem,) = self.problems
+        return ApiError(400, [{self._key: self._result, "errorCode": problem.code, "message": problem.message}])
+
+
 class FieldTypeError(Exception):
     """A JSON value of the wrong type for its field; becomes JSON_PARSER_ERROR once the body's text is known."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from salesforce_emulator.org import Org
     from salesforce_emulator.schema import SObjectSchema
 
-_FIELDS, _ACCESS, _SHARING = "fields", "access", "sharing"
+_FIELDS, _ACCESS, _SHARING, _RULES, _AUTOMATION = "fields", "access", "sharing", "rules", "automation"
 
 
 def as_settings(org: Org) -> list[tuple[str, str]]:
@@ -30,7 +30,13 @@ def as_settings(org: Org) -> list[tuple[str, str]]:
         for field in each.fields
         if field is not standard[name].by_name.get(field.name.lower())
     ]
-    kept = {_FIELDS: changed, _ACCESS: org.access.as_json(), _SHARING: org.sharing.as_json()}
+    kept = {
+        _FIELDS: changed,
+        _ACCESS: org.access.as_json(),
+        _SHARING: org.sharing.as_json(),
+        _RULES: org.rules.as_json(),
+        _AUTOMATION: org.automation.as_json(),
+    }
     return [(name, orjson.dumps(each).decode()) for name, each in kept.items()]
 
 
@@ -51,6 +57,10 @@ def restore(org: Org, settings: Mapping[str, str]) -> None:
         for profile, permissions in {INTEGRATION: kept, **kept.get("profiles", {})}.items():
             _restore_permissions(org.access, profile, permissions)
     org.sharing.restore(orjson.loads(settings.get(_SHARING, "{}")))
+    for name, rule in orjson.loads(settings.get(_RULES, "[]")):
+        org.rules.add(name, rule, org.schemas)
+    for name, step in orjson.loads(settings.get(_AUTOMATION, "[]")):
+        org.automation.add(org.storage.tables[name], step, org.schemas)
 
 
 def _restore_permissions(access: Access, profile: str, kept: Mapping[str, Any]) -> None:

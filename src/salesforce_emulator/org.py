@@ -8,19 +8,23 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator import errors, ids, metadata, schema
+from salesforce_emulator import errors, formulas, ids, metadata, schema
 from salesforce_emulator.access import Access, ObjectView
+from salesforce_emulator.bulk.service import Bulk
+from salesforce_emulator.automation import Automation
 from salesforce_emulator.barrier import Barrier
 from salesforce_emulator.clock import Clock, stamp
 from salesforce_emulator.faults import Faults
 from salesforce_emulator.limits import Quota
 from salesforce_emulator.requestlog import RequestLog
+from salesforce_emulator.rules import Rules
 from salesforce_emulator.seed import organization_row, user_row
 from salesforce_emulator.sharing import Sharing
 from salesforce_emulator.storage import Storage
 from salesforce_emulator.users import Users
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from salesforce_emulator.query import Locator
@@ -42,6 +46,8 @@ class Org:
         self.schemas = metadata.restored_schemas(kept)
         self.storage.open(self.schemas, empty=False)
         self.sharing = Sharing(fresh=profile == "fresh")
+        self.rules = Rules()
+        self.automation = Automation()
         self.access = Access(self.sharing, fresh=profile == "fresh")
         metadata.restore(self, kept)
         self.users = Users(self.storage, keys)
@@ -55,15 +61,19 @@ class Org:
         self._lock = threading.Lock()
         self._settle()
         self._seed()
+        self.bulk = Bulk(self, self.storage.folder / "bulk")
 
     def reset(self) -> None:
         """Empty the org: rows, custom fields, permissions, faults, limits, clock, log. Users and keys stay."""
         with self._lock:
             self.generation += 1
+            self.bulk.reset()
             self.clock.set()
             self.schemas = schema.load()
             self.storage.open(self.schemas, empty=True)
             self.sharing.reset()
+            self.rules.clear()
+            self.automation.clear()
             self.users.reset_permissions()
             self.access.reset()
             self.quota.reset()
@@ -78,6 +88,7 @@ class Org:
 
     def close(self) -> None:
         """Let go of the files."""
+        self.bulk.close()
         self.storage.close()
 
     # --- schema ------------------------------------------------------------------------------------------------
@@ -86,11 +97,13 @@ class Org:
         self._names = {name.lower(): name for name in self.schemas}
         self._prefixes = {each.key_prefix: name for name, each in self.schemas.items() if each.key_prefix}
         self._describes: dict[Any, bytes] = {}
+        self._translate_formulas()
         self.metadata_changed_at = self.created
 
     def metadata_changed(self) -> None:
         """Note that describes may answer otherwise from now on, later than any earlier change."""
         self.access.forget()
+        self._translate_formulas()
         self._describes = {}
         now = self.clock.now().replace(microsecond=0)
         self.metadata_changed_at = max(now, self.metadata_changed_at + timedelta(seconds=1))
@@ -127,6 +140,21 @@ class Org:
         found = (self.view(user, name) for name in self.schemas)
         return [view for view in found if view is not None]
 
+    def _translate_formulas(self) -> None:
+        for name, table in self.storage.tables.items():
+            calculated = [field for field in table.fields if field.calculated_formula]
+            table.formulas = {
+                field.name: formulas.of_field(field, self.schemas[name], self.schemas) for field in calculated
+            }
+
+    @staticmethod
+    def _check_formulas(schemas: Mapping[str, SObjectSchema]) -> None:
+        """Raise FormulaError where a formula field would miss a field that it names."""
+        for each in schemas.values():
+            for field in each.fields:
+                if field.calculated_formula:
+                    formulas.of_field(field, each, schemas)
+
     def replace_schema(self, changed: SObjectSchema) -> None:
         """Put a changed object into the schema."""
         self.schemas[changed.name] = changed
@@ -135,12 +163,15 @@ class Org:
     def add_field(self, table: Table, field: FieldSchema) -> None:
         """Add a custom field to an object."""
         changed = replace(table.schema, fields=(*table.schema.fields, field))
+        if field.calculated_formula:
+            formulas.of_field(field, table.schema, self.schemas)
         self.storage.add_column(changed, field)
         self.replace_schema(changed)
 
     def drop_field(self, table: Table, name: str) -> None:
         """Remove a custom field and its values."""
         changed = replace(table.schema, fields=tuple(each for each in table.schema.fields if each.name != name))
+        self._check_formulas({**self.schemas, table.name: changed})
         self.storage.drop_column(changed, name)
         self.access.drop_field(table.name, name)
         self.replace_schema(changed)

@@ -6,6 +6,7 @@ record; `ApiError` and `FieldTypeError` are for bodies that the real API does no
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from salesforce_emulator.values import FieldValueError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
     from salesforce_emulator.access import ObjectView
@@ -26,22 +27,40 @@ if TYPE_CHECKING:
     from salesforce_emulator.schema import FieldSchema
     from salesforce_emulator.table import Table
     from salesforce_emulator.users import User
+    from salesforce_emulator.web import Call
 
 _NAME_LENGTH = 121
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who writes, and when: the moment every stamp of this write carries."""
+    """Who writes, and when: the moment every stamp of this write carries; `quiet` sets off no automation."""
 
     org: Org
     user: User
     stamp: str
+    version: int = 59
+    allow_duplicates: bool = False
+    auto_assign: bool = True
+    quiet: bool = False
 
     @classmethod
     def at(cls, org: Org, user: User, moment: datetime) -> Writer:
         """Build a writer whose stamps say `moment`."""
         return cls(org, user, stamp(moment))
+
+    @classmethod
+    def of(cls, call: Call) -> Writer:
+        """Build a call's writer: its headers may allow duplicates and forbid assignment rules."""
+        duplicates = call.headers.get("sforce-duplicate-rule-header", "").replace(" ", "").lower().split(";")
+        return cls(
+            org=call.org,
+            user=call.user,
+            stamp=stamp(call.now()),
+            version=call.major,
+            allow_duplicates="allowsave=true" in duplicates,
+            auto_assign=call.headers.get("sforce-auto-assign", "").strip().lower() != "false",
+        )
 
 
 def checked(view: ObjectView, values: Mapping[str, Any], *, ignore: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -83,7 +102,8 @@ def create(writer: Writer, db: sqlite3.Connection, view: ObjectView, values: dic
     _check_unique(db, view, values, own_id=None)
     number, record_id = writer.org.new_id(view.table)
     row = _new_row(writer, view.table, record_id, values)
-    db.execute(view.table.insert_sql, (number, *row))
+    with _saving(writer, db, view, record_id, moment="create", changed=view.table.position):
+        db.execute(view.table.insert_sql, (number, *row))
     return record_id
 
 
@@ -107,7 +127,8 @@ def update(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: 
         changes["Name"] = _full_name(current | changes)
     if current.get("IsUnreadByOwner") and current.get("OwnerId") == writer.user.id:
         changes["IsUnreadByOwner"] = 0
-    _store(writer, db, view.table, record_id, changes)
+    with _saving(writer, db, view, record_id, moment="update", changed=changes):
+        _store(writer, db, view.table, record_id, changes)
 
 
 def delete(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: str) -> None:
@@ -153,6 +174,24 @@ def find(db: sqlite3.Connection, view: ObjectView, field: FieldSchema, value: An
         f'SELECT "Id" FROM {quoted(view.name)} t WHERE {quoted(field.name)} = ?{view.table.live}{readable} ORDER BY _n'
     )
     return [record_id for (record_id,) in db.execute(sql, (value,))]
+
+
+@contextmanager
+def _saving(
+    writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: str, *, moment: str, changed: Collection[str]
+) -> Iterator[None]:
+    """Write a row, then do what the org does by itself and check its rules: all of it or nothing."""
+    org, name = writer.org, view.name
+    automated = org.automation.concern(name) and not writer.quiet
+    if not automated and not org.rules.concern(name):
+        yield
+        return
+    with org.storage.writing():
+        yield
+        converts = automated and org.automation.run(writer, db, name, record_id, moment)
+        org.rules.check(writer, db, view, record_id, changed)
+        if converts:
+            org.automation.convert(writer, db, record_id)
 
 
 def _null(field: FieldSchema) -> Any:

@@ -14,8 +14,9 @@ import orjson
 from salesforce_emulator.values import COMPOUND_TYPES, ID_TYPES, NUMBER_TYPES, TEXT_TYPES, converter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from salesforce_emulator.formulas import Formula
     from salesforce_emulator.schema import FieldSchema, SObjectSchema
     from salesforce_emulator.values import Converter
 
@@ -52,6 +53,7 @@ class Table:
         self.columns = tuple(field.name for field in self.fields)
         self.position = {name: index for index, name in enumerate(self.columns)}
         self.is_deletable = "IsDeleted" in self.position
+        self.formulas: Mapping[str, Formula] = {}
 
     @cached_property
     def converters(self) -> dict[str, Converter]:
@@ -116,7 +118,9 @@ class Table:
         return field.name in _INDEXED or field.type in {"email", "reference"} or field.external_id or field.unique
 
     def expression(self, field: FieldSchema, alias: str) -> str:
-        """Return the SQL that reads a field: its column, or JSON text of a compound field's parts."""
+        """Return the SQL that reads a field: its column, its formula, or JSON text of a compound field's parts."""
+        if (formula := self.formulas.get(field.name)) is not None:
+            return formula.sql(alias)
         if field.type not in COMPOUND_TYPES:
             return f"{alias}.{quoted(field.name)}"
         keys = _ADDRESS_KEYS if field.type == "address" else _LOCATION_KEYS
