@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import errors, formulas, ids, metadata, schema
 from salesforce_emulator.access import Access, ObjectView
-from salesforce_emulator.bulk.service import Bulk
 from salesforce_emulator.automation import Automation
 from salesforce_emulator.barrier import Barrier
 from salesforce_emulator.clock import Clock, stamp
@@ -61,13 +60,11 @@ class Org:
         self._lock = threading.Lock()
         self._settle()
         self._seed()
-        self.bulk = Bulk(self, self.storage.folder / "bulk")
 
     def reset(self) -> None:
         """Empty the org: rows, custom fields, permissions, faults, limits, clock, log. Users and keys stay."""
         with self._lock:
             self.generation += 1
-            self.bulk.reset()
             self.clock.set()
             self.schemas = schema.load()
             self.storage.open(self.schemas, empty=True)
@@ -88,7 +85,6 @@ class Org:
 
     def close(self) -> None:
         """Let go of the files."""
-        self.bulk.close()
         self.storage.close()
 
     # --- schema ------------------------------------------------------------------------------------------------

@@ -143,6 +143,7 @@ def test_an_edit_elsewhere_is_no_duplicate(salesforce: Emulator, api: Api, lead:
 
 def test_a_lead_duplicates_a_contact(salesforce: Emulator, api: Api):
     """A rule may look across objects, and shows no row that sharing hides."""
+    salesforce.control("PUT", "sharing/Contact", {"default": "ControlledByParent"})
     salesforce.admin_create("Contact", {"LastName": "Abe", "Email": "abe@example.jp"})
     rule(salesforce, TWINS | {"matches": "Contact"})
     (error,) = api("POST", "sobjects/Lead", {**ABE, "Email": "abe@example.jp"}).json()
