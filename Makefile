@@ -14,7 +14,7 @@ INSTALLED := .venv/.installed
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down test check bench clean
+.PHONY: help install demo up down test check bench conformance clean
 
 help: $(INSTALLED) ## Show the verbs
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,6 +52,9 @@ check: $(INSTALLED) ## Check formatting, lint, types, import contracts and the l
 
 bench: $(INSTALLED) ## Run the benchmarks
 	@$(PYTHON) -m benchmarks
+
+conformance: $(INSTALLED) ## Check the emulator's SOQL table against two parsers of other makers (needs npm)
+	@$(PYTHON) -m tests.conformance.soql.judge
 
 clean: down ## Remove what the verbs have made, except .venv
 	rm -rf .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
