@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from salesforce_emulator import controls, service
 from salesforce_emulator.barrier import AFTER, BEFORE, MAX_SECONDS
@@ -55,9 +56,16 @@ class App:
         if scope["type"] != "http":
             return
         try:
-            incoming = await read_incoming(Request(scope, receive))
+            incoming = await read_incoming(Request(scope, receive), self._org.bulk.jobs.folder)
         except ClientDisconnect:
             return
+        try:
+            await self._answer_request(incoming, scope, receive, send)
+        finally:
+            if incoming.upload is not None:
+                incoming.upload.unlink(missing_ok=True)
+
+    async def _answer_request(self, incoming: Incoming, scope: Scope, receive: Receive, send: Send) -> None:
         if incoming.path.startswith("/_emulator/"):
             response = await run_in_threadpool(self._control, incoming)
         else:
@@ -125,7 +133,8 @@ class App:
         entry["status"] = response.status_code
         if kind == "truncate":
             await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
-            half = bytes(response.body)[: len(response.body) // 2]
+            whole = await _body(response)
+            half = whole[: len(whole) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
             await asyncio.sleep(_POLL_SECONDS)
             _abort(scope)
@@ -162,6 +171,8 @@ class App:
         body = reply.body
         if body is None:
             return Response(b"", reply.status, headers)
+        if isinstance(body, Iterator):
+            return StreamingResponse(body if incoming.method != "HEAD" else iter(()), reply.status, headers)
         if isinstance(body, bytes):
             headers.setdefault("Content-Type", _HTML)
         else:
@@ -189,6 +200,14 @@ def _entry(org: Org, incoming: Incoming, fault: Fault | None) -> dict[str, Any]:
         entry["fault"] = fault.kind
     org.requests.add(entry)
     return entry
+
+
+async def _body(response: Response) -> bytes:
+    """Return what a response sends, also where it comes in pieces."""
+    if not isinstance(response, StreamingResponse):
+        return bytes(response.body)
+    pieces = [piece async for piece in response.body_iterator]
+    return b"".join(piece.encode() if isinstance(piece, str) else bytes(piece) for piece in pieces)
 
 
 def _abort(scope: Scope) -> None:

@@ -12,6 +12,7 @@ from salesforce_emulator import errors, formulas, ids, metadata, schema
 from salesforce_emulator.access import Access, ObjectView
 from salesforce_emulator.automation import Automation
 from salesforce_emulator.barrier import Barrier
+from salesforce_emulator.bulk.service import Bulk
 from salesforce_emulator.clock import Clock, stamp
 from salesforce_emulator.faults import Faults
 from salesforce_emulator.limits import Quota
@@ -60,11 +61,13 @@ class Org:
         self._lock = threading.Lock()
         self._settle()
         self._seed()
+        self.bulk = Bulk(self, self.storage.folder / "bulk")
 
     def reset(self) -> None:
         """Empty the org: rows, custom fields, permissions, faults, limits, clock, log. Users and keys stay."""
         with self._lock:
             self.generation += 1
+            self.bulk.reset()
             self.clock.set()
             self.schemas = schema.load()
             self.storage.open(self.schemas, empty=True)
@@ -85,6 +88,7 @@ class Org:
 
     def close(self) -> None:
         """Let go of the files."""
+        self.bulk.close()
         self.storage.close()
 
     # --- schema ------------------------------------------------------------------------------------------------

@@ -102,7 +102,8 @@ def _reply(org: Org, incoming: Incoming, fault: Fault | None, entry: dict[str, A
         base_url=incoming.base_url,
         params=read_params(incoming.query),
         headers=incoming.headers,
-        body=incoming.unpacked_body(),
+        body=incoming.body if incoming.upload else incoming.unpacked_body(),
+        upload=incoming.upload,
         moment=moment,
         locked=locked,
     )

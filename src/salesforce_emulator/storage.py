@@ -37,6 +37,7 @@ class Storage:
         self._private = None if directory else TemporaryDirectory(prefix="salesforce-emulator-")
         folder = directory or Path(self._private.name if self._private else "")
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self._path = folder / "org.sqlite"
         self._synchronous = "NORMAL" if directory else "OFF"
         self._local = threading.local()

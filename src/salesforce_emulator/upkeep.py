@@ -6,6 +6,7 @@ What becomes of rows is done as the administrator, whom neither permissions nor 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import assertion, ids, lifecycle, records
@@ -155,6 +156,20 @@ def release(org: Org, _: Any) -> None:
     org.barrier.set(None)
 
 
+def read_bulk_pace(org: Org, _: Any) -> dict[str, Any]:
+    """Say how fast background jobs run."""
+    return asdict(org.bulk.pace)
+
+
+def set_bulk_pace(org: Org, given: Any) -> dict[str, Any]:
+    """Set how fast background jobs run: `paused`, `seconds` before each batch, `batch_size` records in one."""
+    kinds: dict[str, tuple[type, ...]] = {"paused": (bool,), "seconds": (int, float), "batch_size": (int,)}
+    for name, value in json_object(given).items():
+        if type(value) not in kinds.get(name, ()) or (name != "paused" and value < (name == "batch_size")):
+            raise Refused('{"paused": true or false, "seconds": number, "batch_size": number from 1} is expected')
+    return asdict(org.bulk.set_pace(**given))
+
+
 def _user(org: Org, user_id: str) -> User:
     found = next((user for user in org.users if user.id == user_id), None)
     if found is None:
@@ -184,5 +199,6 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     (_USER, {"PUT": set_user}),
     (f"{_USER}/approve", {"POST": approve_app}),
     ("/sessions", {"PUT": set_sessions, "DELETE": end_sessions}),
+    ("/bulk_pace", {"GET": read_bulk_pace, "PUT": set_bulk_pace}),
     ("/barrier", {"GET": read_barrier, "PUT": set_barrier, "DELETE": release}),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from salesforce_emulator import changes, collection, composite, describes, errors, query, resources, rows
+from salesforce_emulator.bulk import routes as bulk_routes
 from salesforce_emulator.errors import ApiError, FieldTypeError, RecordError
 from salesforce_emulator.web import Reply
 
@@ -41,6 +42,7 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (_OBJECT + r"/deleted", {"GET": changes.deleted}),
     (_ONE, {"GET": rows.read, "PATCH": rows.update, "DELETE": rows.delete}),
     (_KEYED, {"GET": rows.read_by_key, "PATCH": rows.upsert, "DELETE": rows.delete_by_key}),
+    *bulk_routes.ROUTES,
     (r"/limits", {"GET": resources.limits}),
     (r"/limits/recordCount", {"GET": resources.record_count}),
     (r"", {"GET": resources.resources}),

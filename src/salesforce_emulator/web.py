@@ -15,6 +15,7 @@ from salesforce_emulator import errors
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from salesforce_emulator.org import Org
     from salesforce_emulator.users import User
@@ -26,7 +27,8 @@ class Call:
 
     `path` starts behind `/services/data/vNN.0`; header names are lower-case. `moment` is the time of the request on
     the org's clock where it is not now, `locked` the positions of records that a fault makes unlockable. `calls` is how
-    many API calls it counts as, `subrequests` what a composite ran, for the request log.
+    many API calls it counts as, `subrequests` what a composite ran, for the request log. `upload` is the file
+    that holds bulk data.
     """
 
     org: Org
@@ -38,6 +40,7 @@ class Call:
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    upload: Path | None = None
     parsed: Any = None
     moment: datetime | None = None
     locked: Container[int] = ()
@@ -93,7 +96,7 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """One answer: `body` is anything JSON can hold, or bytes that go out as they are, or None for no body."""
+    """One answer: `body` is anything JSON can hold, or bytes (in pieces too) that go out as they are, or None."""
 
     body: Any = None
     status: int = 200
