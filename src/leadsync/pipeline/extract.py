@@ -43,7 +43,14 @@ def run(cycle: Cycle) -> dict[str, Any]:
     delta = _Delta(cycle, table)
     delta.read_since(cursor_from - dt.timedelta(seconds=cycle.settings.overlap_seconds))
     delta.add_due()
-    counts = {"idle": not delta.rows, "changed": delta.changed, "unchanged": delta.unchanged, "due": delta.due}
+    counts = {
+        "idle": not delta.rows,
+        "changed": delta.changed,
+        "unchanged": delta.unchanged,
+        "due": delta.due,
+        # The age of the oldest unsynced change (R2): how far the sync was behind when this cycle began.
+        "oldest_change_seconds": max(0.0, (cursor_to - delta.oldest).total_seconds()) if delta.oldest else 0.0,
+    }
     staged = {
         "cursor_from": cursor_from.isoformat(),
         "cursor_to": cursor_to.isoformat(),
@@ -78,6 +85,8 @@ class _Delta:
         self.rows: dict[int, tuple[Any, ...]] = {}
         """Lead id -> (id, updated_at, values..., row hash, changed)."""
         self.changed = self.unchanged = self.due = 0
+        self.oldest: dt.datetime | None = None
+        """The earliest stamp among the changed rows."""
 
     def read_since(self, moment: dt.datetime) -> None:
         """Collect the edited leads; the overlap's rows that a run has dealt with already fall out by their hash."""
@@ -105,6 +114,8 @@ class _Delta:
                 self.unchanged += 1
             else:
                 self.rows[row[0]] = (*row, digest, True)
+                if row[1] is not None and (self.oldest is None or row[1] < self.oldest):
+                    self.oldest = row[1]
 
     def _twins(self, view: Any) -> set[int]:
         if not self.rows:

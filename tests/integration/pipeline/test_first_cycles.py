@@ -387,3 +387,13 @@ def test_report_tells_what_an_earlier_run_left_untold_although_prepare_failed(wo
         stage.run(cycle)
     assert report.run(world.cycle(), ["prepare"])["new"] == 1
     assert "required_missing" in html_of(world.mails.only())
+
+
+def test_the_age_of_the_oldest_unsynced_change_is_measured(world: World) -> None:
+    """R2: a cycle tells how far the sync was behind; an idle one is not behind."""
+    world.start()
+    stamp = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=90)
+    world.lead(1, updated_at=stamp.strftime("%Y-%m-%d %H:%M:%S.%f+00:00"))
+    world.lead(2)
+    assert 90 <= world.run()["extract"]["oldest_change_seconds"] < 150
+    assert world.run()["extract"]["oldest_change_seconds"] == 0
