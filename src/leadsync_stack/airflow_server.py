@@ -214,8 +214,14 @@ class AirflowServer:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         return self.call("GET", f"{path}?stringify=false")["value"]
 
-    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
-        """Return a task's log, one line per event."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
-        content = self.call("GET", path)["content"]
-        return "\n".join(json.dumps(event, ensure_ascii=False) for event in content)
+    def failure(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """Return why the last try of a task failed, in one line: the exception and where it was raised."""
+        last = self.task(dag_id, run_id, task_id)["try_number"]
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{last}"
+        errors = [error for event in self.call("GET", path)["content"] for error in event.get("error_detail") or ()]
+        if not errors:
+            return f"{task_id}: ended without an exception, as a killed process does"
+        raised, *_ = errors  # the exception itself comes before what caused it
+        *_, place = raised["frames"]
+        said = f"{raised['exc_type']}: {raised['exc_value']}"
+        return f"{task_id}: {said} ({place['filename']}:{place['lineno']})"

@@ -136,7 +136,7 @@ class Stack:
         """Trigger one run of the DAG and wait for its end; return its run id and the seconds from trigger to end.
 
         Raises:
-            StackError: the run is red; the message holds the log of the tasks that failed.
+            StackError: the run is red; the message says why each task failed.
         """
         began = time.monotonic()
         run_id = self.airflow.trigger(DAG_ID)
@@ -144,8 +144,8 @@ class Stack:
         elapsed = time.monotonic() - began
         if run["state"] != "success":
             failed = [task for task, state in self.airflow.tasks(DAG_ID, run_id).items() if state == "failed"]
-            logs = "\n".join(f"{task}:\n{self.airflow.log(DAG_ID, run_id, task)}" for task in failed)
-            raise StackError(f"run {run_id} is {run['state']}; failed: {', '.join(failed)}\n{logs}")
+            why = "\n".join(self.airflow.failure(DAG_ID, run_id, task) for task in failed)
+            raise StackError(f"run {run_id} is {run['state']}\n{why}")
         return run_id, elapsed
 
     def addresses(self) -> str:

@@ -161,6 +161,7 @@ def test_wrong_login(started: Stack):
     started.org.call("PUT", "/_emulator/faults", [])
     assert run["state"] == "failed"
     assert states(started, run_id) == ["failed"] + ["upstream_failed"] * 4 + ["failed"]
+    assert "prepare: SalesforceRefusedError: " in started.airflow.failure(DAG_ID, run_id, "prepare")
     assert started.airflow.task(DAG_ID, run_id, "prepare")["try_number"] == 1
     assert len(caught(started.mails)) == mails + 1
     started.cycle()
