@@ -217,6 +217,17 @@ def test_ids_beyond_what_a_float_can_hold() -> None:
     assert made.errors["detail"].tolist() == [f"lead {big}"]
 
 
+def test_old_and_new_pairs_behind_a_lead_without_an_address() -> None:
+    """R4: a linked lead and one whose record has just appeared are paired in the same cycle, whatever stands before."""
+    made = plan(
+        leads({"id": 1, "email": None}, {"id": 2}, {"id": 3}),
+        found=records(*({"Id": f"R{i}", "Email": f"lead{i}@example.jp", "sobject": "Lead"} for i in (2, 3))),
+        known=links({"link_id": 5, "lead_id": 2, "email_key": "lead2@example.jp", "record_id": "R2"}),
+    )
+    assert kinds(made) == {1: "skip", 2: "keep", 3: "link"}
+    assert made.actions["link_id"].fillna(0).tolist() == [0, 5, 0]
+
+
 def test_unresolved_leads_and_their_twins_wait() -> None:
     """R3: while an earlier write of an address is unresolved, nobody with that address is decided."""
     made = plan(leads({"id": 1}, {"id": 2, "email": "LEAD1@example.jp"}, {"id": 3}), unresolved=[1])

@@ -242,9 +242,9 @@ class _Matching:
         pair = pd.MultiIndex.from_frame(ever[["lead_id", "record_id"]])
         ours = ever.set_axis(pair)[["link_id", "version"]].astype("Int64")
         ours = ours.reindex(pd.MultiIndex.from_arrays([self.leads["id"], record])).set_axis(self.leads.index)
-        self.out.loc[chosen, ["link_id", "link_version"]] = ours.loc[chosen].set_axis(
-            ["link_id", "link_version"], axis=1
-        )
+        # Column by column: with some of a frame's whole numbers missing, pandas 3.1 takes a place for a label.
+        self.out.loc[chosen, "link_id"] = ours.loc[chosen, "link_id"].array
+        self.out.loc[chosen, "link_version"] = ours.loc[chosen, "version"].array
 
     def _wait_for(self, taken: pd.Series, holder: pd.Series) -> None:
         """Decide next time where the holder gives the address up in this very cycle."""
