@@ -7,6 +7,7 @@ cannot go on, and its branch says whether trying again can help::
     +-- StopError                 a retry cannot help: a person must act
     |   +-- ConfigurationError        settings, mapping files, connections (exit 2)
     |   +-- NotStartedError           nobody has started the sync yet (R33)
+    |   +-- StagingError              staged files are gone or of different passes: clear the task that is named
     |   +-- SalesforceRefusedError    wrong login, app revoked, API disabled
     |   +-- RefusedRecordsError       report: Salesforce newly refused records in this run
     |   +-- SupersededError           a later run has committed: this one writes nothing
@@ -34,6 +35,10 @@ class ConfigurationError(StopError):
 
 class NotStartedError(StopError):
     """Nobody has started the sync yet (R33)."""
+
+
+class StagingError(StopError):
+    """The run's staged files are gone, or come from different passes: clear the task that the message names."""
 
 
 class SalesforceRefusedError(StopError):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CREATES = "Lead"
 """An address found on neither object creates a Lead, never a Contact (R3)."""
 
+KEY_LENGTH = 320
+"""The longest address that may be anyone's key (RFC 3696: 64 + 1 + 255); a longer one is held and has no twin."""
+
 _CLOSED = {"deleted": "api_record_deleted", "converted": "api_record_converted", "unseen": "api_not_found"}
 """What became of a linked record that is not live, and the code of its lead's hold."""
 
@@ -191,9 +194,19 @@ class _Matching:
         record = (others["sobject"] + " " + others["record_id"]).groupby(others["email_key"]).min()
         holder = look_up(self.key, leads).fillna(look_up(self.key, links))
         by_lead = challengers & holder.notna() & holder.ne(self.leads["id"])
+        # Whoever gives an address up in this very cycle is waited for, not complained of.
+        self.leaving = set(self.leads.loc[challengers & ~by_lead, "id"])
+        self._wait_for(by_lead, holder)
+        by_lead &= self.open
         self.hold(by_lead, "address_taken", "lead " + holder.astype("str"), fate="pair")
         named = look_up(self.key, record)
-        by_record = challengers & ~by_lead & named.notna() & named.ne(self.own["sobject"] + " " + self.own["record_id"])
+        by_record = (
+            challengers
+            & self.open
+            & ~by_lead
+            & named.notna()
+            & named.ne(self.own["sobject"] + " " + self.own["record_id"])
+        )
         self.hold(by_record, "address_taken", named, fate="pair")
         self.keep_own(by_lead | by_record)
 

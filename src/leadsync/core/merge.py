@@ -128,7 +128,7 @@ def _update_field(
     if field.type is FieldType.DELIVERY_STATUS:
         # A difference by rule (R7, R8) is no agreement: the two-way merge decides it.
         send = (new.eq(STOPPED) & there.ne(STOPPED) & (changed | ~agreed)).fillna(value=False).astype(bool)
-        return _Field(send, new, send | same, 0, "R8", {})
+        return _Field(send, new, send | same | changed, 0, "R8", {})
     filled = ~agreed & there.isna() & here.notna()
     send = filled | (changed & ~same)
     if field.field == EMAIL or field.sf_type == "boolean":

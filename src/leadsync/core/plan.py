@@ -131,7 +131,7 @@ def _packed(parts: Sequence[pd.DataFrame], before: pd.DataFrame) -> pd.Series:
 def _with_stops_of_twins(leads: pd.DataFrame, matches: pd.DataFrame, mapping: EffectiveMapping) -> pd.DataFrame:
     """Read a stop on a held twin as a stop of its address: the lead that syncs carries it (R3, R39)."""
     status = next((f for f in mapping.fields if f.type is FieldType.DELIVERY_STATUS), None)
-    twins = matches["code"].eq("email_twin") & leads["changed"]
+    twins = matches["code"].eq("email_twin")
     if status is None or not twins.any():
         return leads
     stopped = types.to_wire(leads[status.field], status).eq(merge.STOPPED) & twins

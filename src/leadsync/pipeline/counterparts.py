@@ -8,7 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from leadsync.core.access import OBJECTS
+from leadsync.core.matching import KEY_LENGTH
 from leadsync.core.types import email_key as keys
+from leadsync.core.types import email_well_formed
 from leadsync.salesforce import soql
 from leadsync.store import engine as engines
 from leadsync.store import journal
@@ -35,7 +37,9 @@ def stage(cycle: Cycle, leads: pd.DataFrame) -> tuple[str | None, int]:
     with engines.reading(cycle.engine) as view:
         links = journal.links(view, lead_ids=leads["id"].tolist(), email_keys=wanted)
     # The address as it is sent: Salesforce compares without regard to case, and knows nothing of full-width forms.
-    sent = leads["email"].str.normalize("NFKC").str.strip()[key.notna()].drop_duplicates().tolist()
+    # A malformed one is nobody's, and could be too long for a query.
+    well_formed = email_well_formed(leads["email"]) & key.str.len().le(KEY_LENGTH)
+    sent = leads["email"].str.normalize("NFKC").str.strip()[key.notna() & well_formed].drop_duplicates().tolist()
     linked = {
         sobject: [link["record_id"] for link in links if link["current"] and link["sobject"] == sobject]
         for sobject in OBJECTS

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from leadsync.core.access import EffectiveMapping
+from leadsync.errors import StagingError
 from leadsync.pipeline.staging import Staging
 from leadsync.salesforce.client import SalesforceClient
 from leadsync.store import state
@@ -42,6 +43,33 @@ class Cycle:
     def mapping(self) -> EffectiveMapping:
         """Return the effective mapping that `prepare` staged for this run."""
         return EffectiveMapping.model_validate(self.staging.read_json("mapping"))
+
+    def extracted(self, *made_since: str) -> dict[str, Any]:
+        """Return what `extract` staged, once sure that the stages named have run on that very pass, in one mapping.
+
+        Raises:
+            StagingError: files are gone, or a task was cleared without those after it; the message says which to clear.
+        """
+        try:
+            staged: dict[str, Any] = self.staging.read_json("extract")
+            stale = [name for name in made_since if self.staging.read_json(name)["plan"] != staged["plan"]]
+            mapping = self.mapping.version
+        except FileNotFoundError as error:
+            raise StagingError(
+                f"A staged file of run {self.run_id} is gone ({error}): clear `prepare` and everything after it."
+            ) from error
+        if staged["mapping"] != mapping:
+            stale = ["extract"]
+        if stale:
+            raise StagingError(
+                f"What `{stale[0]}` staged for run {self.run_id} belongs to an earlier pass: clear `{stale[0]}` and "
+                "everything after it."
+            )
+        return staged
+
+    def made(self, stage: str, staged: dict[str, Any]) -> None:
+        """Mark what a stage has staged as belonging to this pass of `extract`."""
+        self.staging.write_json(stage, {"plan": staged["plan"]})
 
     def done(self, stage: str, counts: dict[str, Any]) -> dict[str, Any]:
         """Keep and log a stage's counts, and return them."""

@@ -49,12 +49,13 @@ def run(cycle: Cycle) -> dict[str, Any]:
         "unchanged": delta.unchanged,
         "due": delta.due,
         # The age of the oldest unsynced change (R2): how far the sync was behind when this cycle began.
-        "oldest_change_seconds": max(0.0, (cursor_to - delta.oldest).total_seconds()) if delta.oldest else 0.0,
+        "oldest_change_seconds": max(0, round((cursor_to - delta.oldest).total_seconds())) if delta.oldest else 0,
     }
     staged = {
         "cursor_from": cursor_from.isoformat(),
         "cursor_to": cursor_to.isoformat(),
         "plan": secrets.token_hex(4),
+        "mapping": cycle.mapping.version,
         "unresolved": sorted(left_open),
         "lead_ids": sorted(delta.rows),
         "user_id": None,
@@ -98,11 +99,19 @@ class _Delta:
         """Collect the leads whose time has come, and the twins of changed addresses (R3)."""
         ahead = dt.timedelta(seconds=self._cycle.staging.read_json("clock")["salesforce_ahead_seconds"])
         with engines.reading(self._cycle.engine) as view:
-            wanted = state.due(view, state.now() + max(ahead, dt.timedelta(0)))
-            wanted |= self._twins(view)
-        rows = self._table.by_ids(wanted - self.rows.keys(), self._columns)
-        self.due = len(rows)
-        for row in rows:
+            due = state.due(view, state.now() + max(ahead, dt.timedelta(0)))
+        self._add_by_id(due)
+        if gone := due - self.rows.keys():  # deleted on the platform while they waited
+            with self._cycle.engine.begin() as connection:
+                state.settle_pending(connection, gone)
+        if self.rows:
+            with engines.reading(self._cycle.engine) as view:
+                twins = self._twins(view)
+            self._add_by_id(twins)
+        self.due = len(self.rows) - self.changed
+
+    def _add_by_id(self, lead_ids: set[int]) -> None:
+        for row in self._table.by_ids(lead_ids - self.rows.keys(), self._columns):
             self.rows[row[0]] = (*row, row_hash(row[2:]), False)
 
     def _add(self, page: Sequence[tuple[Any, ...]]) -> None:
@@ -118,8 +127,6 @@ class _Delta:
                     self.oldest = row[1]
 
     def _twins(self, view: Any) -> set[int]:
-        if not self.rows:
-            return set()
         from leadsync.pipeline import counterparts  # noqa: PLC0415 - pandas: an idle cycle does without
 
         now = set(counterparts.keys(self._text("email")).dropna())

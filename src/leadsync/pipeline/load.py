@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
 
 from leadsync.core import codes
+from leadsync.core.matching import KEY_LENGTH
 from leadsync.core.plan import WRITES
 from leadsync.errors import LostReplyError, OrgChangedError, SupersededError
-from leadsync.pipeline import recover
+from leadsync.pipeline import control, recover
 from leadsync.pipeline.planned import Action, read_plan
 from leadsync.salesforce import collections
 from leadsync.salesforce.collections import Outcome, is_transient
 from leadsync.salesforce.faults import ApiError
 from leadsync.store import engine as engines
 from leadsync.store import held, journal, state
+from leadsync.store.leads import LeadTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,8 +53,8 @@ PERSISTENT = 3
 RETRY_AFTER = dt.timedelta(minutes=1)
 """How long a lead waits that could not be written for a passing reason."""
 
-KEY_LENGTH = 320
-"""The longest address that may be anyone's key (RFC 3696: 64 + 1 + 255); a longer one is held and has no twin."""
+PLAN_LIFE = dt.timedelta(minutes=15)
+"""How old a plan may be when it is carried out: by then others may have written what it was decided on."""
 
 _OUTCOMES = {"skip": "skipped", "hold": "held", "stop": "held"}
 
@@ -69,11 +71,15 @@ def run(cycle: Cycle) -> dict[str, Any]:
             return {"superseded": True}
     plan, loader = read_plan(cycle), _Loader(cycle)
     recovered = recover.own(cycle)
-    loader.conclude_recovered([a for a in plan if a.lead_id in recovered.arrived])
+    # What an earlier plan of this run has sent says nothing of the values that this one was made of.
+    loader.conclude_recovered([a for a in plan if a.action_id in recovered.actions])
     with engines.reading(cycle.engine) as view:
         finished = journal.finished(view, cycle.run_id)
-        concluded = state.concluded(view, cycle.run_id, {a.lead_id: a.row_hash for a in plan})
+        hashes = {a.lead_id: a.row_hash for a in plan}
+        concluded = state.concluded(view, cycle.run_id, cycle.mapping.version, hashes)
     todo = [a for a in plan if a.action_id not in finished and a.lead_id not in concluded]
+    if any(a.kind in (*WRITES, "defer") for a in todo):
+        cycle.salesforce.now()  # logs in: later the login would keep the lead store locked
     todo = loader.postpone(todo, recovered.overtaken, "edited_meanwhile")
     todo = loader.postpone(todo, recovered.open, "unsettled", journal.LEASE)
 
@@ -100,6 +106,8 @@ class _Loader:
     def __init__(self, cycle: Cycle) -> None:
         self._cycle = cycle
         self._version = cycle.mapping.version
+        planned_on = dt.datetime.fromisoformat(cycle.staging.read_json("extract")["cursor_to"])
+        self._expires = state.now() + PLAN_LIFE - (LeadTable(cycle.engine).now() - planned_on)
         self.counts = dict.fromkeys(("created", "updated", "linked", "held", "skipped", "refused", "postponed"), 0)
 
     # -- without a call ------------------------------------------------------------------------------------------------
@@ -217,9 +225,15 @@ class _Loader:
     # -- shared --------------------------------------------------------------------------------------------------------
 
     def _current(self, connection: Connection, batch: list[Action]) -> list[Action]:
-        """Return the actions that still rest on what they were decided on; leave the others to the next cycle."""
+        """Return the actions that still rest on what they were decided on; leave the others to a later cycle.
+
+        A pause takes hold between two batches (R33); a plan that is too old is made anew from fresh reads.
+        """
         if state.superseded(connection, self._cycle.run_id):
             raise SupersededError("A later run has committed while this one was writing; it writes nothing any more.")
+        if why_not := control.why_not(connection) or (state.now() > self._expires and "plan_too_old"):
+            self._postpone(connection, batch, why_not)
+            return []
         versions = journal.versions(connection, [a.link_id for a in batch if a.link_id is not None])
         stale = [a for a in batch if a.link_id is not None and versions.get(a.link_id) != a.link_version]
         self._postpone(connection, stale, "link_changed")

@@ -42,7 +42,7 @@ class Action:
 def read_plan(cycle: Cycle) -> list[Action]:
     """Return the staged plan's actions in the order of the leads."""
     staging = cycle.staging
-    plan = staging.read_json("extract")["plan"]
+    plan = cycle.extracted("validate", "transform")["plan"]
     actions, changes, errors = (_rows(staging.read_frame(name)) for name in ("actions", "changes", "errors"))
     by_lead = {
         row["lead_id"]: Action(action_id=f"{plan}:{row['lead_id']}:{row['kind']}", **row)

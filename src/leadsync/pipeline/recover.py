@@ -2,7 +2,8 @@
 
 Each unresolved intent is looked up in Salesforce: a create by the address that was sent, an update by its record. What
 arrived is settled with its snapshot; what did not is free to be sent again, but only by the run that owns it, or once
-Salesforce can no longer be working on it. Only fields that stand in Salesforce exactly as sent count as agreed.
+Salesforce can no longer be working on it. Only fields that mean in Salesforce what was sent count as agreed: 1000 may
+come back as 1000.0. A field that is hidden from us by now cannot be asked for, and is not agreed on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import datetime as dt
 import logging
 import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -21,9 +22,12 @@ from leadsync.store import journal, state
 from leadsync.store.journal import LEASE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from leadsync.core.access import EffectiveMapping
     from leadsync.pipeline.cycle import Cycle
+
+    _Same = Callable[[dict[str, Any], dict[str, Any], dict[str, Any], Literal["new", "old"]], bool]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +42,8 @@ class Recovered:
     """What became of the intents, as lead ids."""
 
     arrived: set[int] = field(default_factory=set)
+    actions: set[str] = field(default_factory=set)
+    """The actions, by id, that arrived: those of an earlier plan say nothing of a later one's."""
     lost: set[int] = field(default_factory=set)
     """Did not arrive and cannot any more: free to be sent again."""
     overtaken: set[int] = field(default_factory=set)
@@ -76,6 +82,7 @@ def after_lost_reply(cycle: Cycle, lead_ids: set[int]) -> Recovered:
 def _settle(cycle: Cycle, intents: Sequence[Intent]) -> Recovered:
     """Look every intent up, and keep what is known now, in one transaction."""
     rows = _found(cycle, intents)
+    same = _comparison(cycle.mapping, intents, rows)
     moment = cycle.salesforce.now()
     result = Recovered()
     settled, link_rows, abandoned = [], [], []
@@ -83,14 +90,16 @@ def _settle(cycle: Cycle, intents: Sequence[Intent]) -> Recovered:
         lead_id, row = intent["lead_id"], rows.get(intent["lead_id"])
         creates = intent["kind"] == "create"
         over = moment >= intent["requested_at"] + LEASE
-        if row is not None and (creates or _all_there(row, intent["changes"])):
+        if row is not None and (creates or all(same(intent, row, change, "new") for change in intent["changes"])):
             result.arrived.add(lead_id)
+            result.actions.add(intent["action_id"])
             settled.append({"lead_id": lead_id, "state": "done", "record_id": row["Id"]})
-            link_rows.append(_link_row(intent, row))
+            link_rows.append(_link_row(intent, row, same))
         elif not over and (creates or intent["run_id"] != cycle.run_id):
             result.open.add(lead_id)
         else:
-            edited = not creates and (row is None or not _untouched(row, intent["changes"]))
+            untouched = row is not None and all(same(intent, row, change, "old") for change in intent["changes"])
+            edited = not creates and not untouched
             (result.overtaken if edited else result.lost).add(lead_id)
             settled.append({"lead_id": lead_id, "state": "lost"})
             if creates:
@@ -114,7 +123,10 @@ def _found(cycle: Cycle, intents: Sequence[Intent]) -> dict[int, dict[str, Any]]
     found: dict[int, dict[str, Any]] = {}
     for sobject in sorted({intent["sobject"] for intent in intents}):
         mine = [intent for intent in intents if intent["sobject"] == sobject]
-        names = sorted({change["api_name"] for intent in mine for change in intent["changes"]} - {"Id", "CreatedDate"})
+        sent = {change["api_name"] for intent in mine for change in intent["changes"]} - {"Id", "CreatedDate"}
+        names = sorted(sent & {f.api_name for f in cycle.mapping.on(sobject)})
+        if not names:  # the object itself may be out of our sight
+            continue
         columns = ["Id", "CreatedDate", *names]
         updates = {intent["record_id"]: intent["lead_id"] for intent in mine if intent["kind"] != "create"}
         queries = soql.select_in(sobject, columns, "Id", updates)
@@ -152,17 +164,41 @@ def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else str(value).lower()
 
 
-def _all_there(row: dict[str, Any], changes: Sequence[dict[str, Any]]) -> bool:
-    return all(_text(row[change["api_name"]]) == change["new"] for change in changes)
+def _comparison(mapping: EffectiveMapping, intents: Sequence[Intent], rows: dict[int, dict[str, Any]]) -> _Same:
+    """Return how a record's value is compared with what an intent says was `new` or `old`: by meaning."""
+    import pandas as pd  # noqa: PLC0415 - an idle cycle has nothing to compare
+
+    from leadsync.core import types  # noqa: PLC0415
+
+    texts: dict[tuple[str, str], set[str]] = {}
+    for intent in intents:
+        row = rows.get(intent["lead_id"], {})
+        for change in intent["changes"]:
+            name = change["api_name"]
+            found = {change["new"], change["old"], _text(row.get(name))} - {None}
+            texts.setdefault((intent["sobject"], name), set()).update(found)
+    forms: dict[tuple[str, str, str], str | None] = {}
+    for field_ in mapping.fields:
+        column = pd.Series(sorted(texts.get((field_.sobject, field_.api_name), ())), dtype="str")
+        normal = types.canonical(column, field_, "record").astype("object")
+        forms |= {
+            (field_.sobject, field_.api_name, text): form
+            for text, form in zip(column, normal.where(normal.notna(), None), strict=True)
+        }
+
+    def same(intent: Intent, row: dict[str, Any], change: dict[str, Any], which: Literal["new", "old"]) -> bool:
+        place = intent["sobject"], change["api_name"]
+        if change["api_name"] not in row:
+            return False
+        here, there = (forms.get((*place, text)) if text else None for text in (change[which], _text(row[place[1]])))
+        return here == there
+
+    return same
 
 
-def _untouched(row: dict[str, Any], changes: Sequence[dict[str, Any]]) -> bool:
-    return all(_text(row[change["api_name"]]) == change["old"] for change in changes)
-
-
-def _link_row(intent: Intent, row: dict[str, Any]) -> dict[str, Any]:
+def _link_row(intent: Intent, row: dict[str, Any], same: _Same) -> dict[str, Any]:
     """Return the link as it stands now that the request is known to have arrived."""
-    there = [change for change in intent["changes"] if _text(row[change["api_name"]]) == change["new"]]
+    there = [change for change in intent["changes"] if same(intent, row, change, "new")]
     lead = orjson.loads(intent["lead_snapshot"]) | {c["field"]: c["lead_value"] or "" for c in there}
     record = orjson.loads(intent["record_snapshot"]) | {c["field"]: c["new"] or "" for c in there}
     return {

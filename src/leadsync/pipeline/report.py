@@ -43,9 +43,10 @@ def run(cycle: Cycle, failed: Sequence[str] = ()) -> dict[str, Any]:
     if not failed:
         mails.stop_over(cycle, Stop.CREDENTIALS)
     with cycle.engine.begin() as connection:
-        moved = not failed and _commit(cycle, connection)
+        committed = not failed and _accounted(cycle, connection)
+        moved = committed and _move_cursor(cycle, connection)
         refused = held.newly_refused(connection, cycle.run_id)
-        state.finish_run(connection, cycle.run_id, "committed" if moved else "failed")
+        state.finish_run(connection, cycle.run_id, "committed" if committed else "failed")
     cycle.staging.drop_older_than(cycle.settings.staging_days, now=state.now().timestamp())
     counts = cycle.done("report", {**told, "mails": mailed, "cursor_moved": moved, "newly_refused": refused})
     if refused:
@@ -56,12 +57,17 @@ def run(cycle: Cycle, failed: Sequence[str] = ()) -> dict[str, Any]:
     return counts
 
 
-def _commit(cycle: Cycle, connection: Any) -> bool:
-    """Move the cursor once every extracted lead is accounted for; say whether it stands there."""
-    staged = cycle.staging.read_json("extract")
-    if left := state.unaccounted(connection, cycle.run_id, staged["lead_ids"]):
+def _accounted(cycle: Cycle, connection: Any) -> bool:
+    """Say whether every extracted lead has an outcome."""
+    left = state.unaccounted(connection, cycle.run_id, cycle.extracted()["lead_ids"])
+    if left:
         log.error("The cursor stays: %d leads have no outcome, the first %s. Rerun `load`.", len(left), min(left))
-        return False
+    return not left
+
+
+def _move_cursor(cycle: Cycle, connection: Any) -> bool:
+    """Move the cursor on from where `extract` found it, and say whether it stands there; never past another run's."""
+    staged = cycle.extracted()
     expected, position = (dt.datetime.fromisoformat(staged[name]) for name in ("cursor_from", "cursor_to"))
     return state.advance_cursor(connection, state.LEADS, expected=expected, position=position, run_id=cycle.run_id)
 

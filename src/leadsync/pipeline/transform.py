@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(cycle: Cycle) -> dict[str, Any]:
     """Stage `actions`, `changes` and `errors`."""
-    staging, extracted = cycle.staging, cycle.staging.read_json("extract")
+    staging, extracted = cycle.staging, cycle.extracted("validate")
     staged = Staged(
         leads=staging.read_frame("leads"),
         records={sobject: staging.read_frame(f"records_{sobject}") for sobject in OBJECTS},
@@ -28,4 +28,5 @@ def run(cycle: Cycle) -> dict[str, Any]:
     staging.write_frame("actions", plan.actions)
     staging.write_frame("changes", plan.changes)
     staging.write_frame("errors", plan.errors)
+    cycle.made("transform", extracted)
     return cycle.done("transform", plan.counts())

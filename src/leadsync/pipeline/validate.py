@@ -15,9 +15,11 @@ log = logging.getLogger(__name__)
 
 def run(cycle: Cycle) -> dict[str, Any]:
     """Stage `verdicts`; keep Data Docs, without sample values, where something fails."""
+    staged = cycle.extracted()
     leads = cycle.staging.read_frame("leads")
     verdicts = checkpoint.run(leads, cycle.mapping, cycle.staging.local("data_docs"))
     cycle.staging.write_frame("verdicts", verdicts.frame)
+    cycle.made("validate", staged)
     for problem in verdicts.column_problems:
         log.error("%s", problem)
     failing = int(verdicts.frame["lead_id"].nunique())

@@ -22,7 +22,12 @@ class MailRefusedError(ConfigurationError):
     """The server refuses this one mail for good, its text or its people; others may pass."""
 
 
-_ABOUT_THE_MAIL = (smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused)
+_ABOUT_THE_MAIL = (
+    smtplib.SMTPDataError,
+    smtplib.SMTPNotSupportedError,  # an address beyond ASCII, which this server does not take
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPSenderRefused,
+)
 
 
 def send(settings: Settings, mail: Mail) -> bool:
@@ -53,6 +58,10 @@ def send(settings: Settings, mail: Mail) -> bool:
                 from_email=hook.from_email or mail.recipients[0],
                 custom_headers={"Message-ID": f"<{mail.mail_id}@leadsync>", "Auto-Submitted": "auto-generated"},
             )
+    except ValueError as error:  # an address that no mail can carry: a line break, letters beyond ASCII
+        raise MailRefusedError(
+            f"the mail cannot be addressed: {error}. Check LEADSYNC_OWNER_EMAIL and LEADSYNC_ADMIN_EMAILS."
+        ) from error
     except (OSError, smtplib.SMTPException) as error:
         said = f'the mail server of connection "{conn_id}" did not take the mail: {_words(error)}.'
         if _permanent(error):

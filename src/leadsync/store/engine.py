@@ -70,7 +70,8 @@ def create(url: str | URL) -> Engine:
         ConfigurationError: the URL is wrong, or PostgreSQL's driver is not installed.
     """
     parsed = normalise_url(url)
-    options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+    # No value of a lead may reach a log: errors show statements without their parameters.
+    options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads, "hide_parameters": True}
     if parsed.get_backend_name() == "postgresql":
         options |= {"pool_pre_ping": True}
         parsed = parsed.update_query_dict(
@@ -121,8 +122,12 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN DEFERRED" if reads else "BEGIN IMMEDIATE")
 
 
-def _name_the_place(context: ExceptionContext) -> LeadStoreUnavailableError | None:
+def _name_the_place(context: ExceptionContext) -> Exception | None:
     error = context.original_exception
+    if isinstance(context.sqlalchemy_exception, sa.exc.IntegrityError) and hasattr(error, "diag"):
+        # PostgreSQL repeats the refused value in its message's detail; the first line names the constraint.
+        plain = type(error)(error.diag.message_primary)
+        return sa.exc.IntegrityError(context.statement, None, plain, hide_parameters=True)
     if context.dialect.name == "sqlite":
         trouble = str(getattr(error, "sqlite_errorname", "")).startswith(_SQLITE_TROUBLE)
     else:

@@ -148,6 +148,7 @@ def unresolved(connection: Connection) -> list[dict[str, Any]]:
     query = (
         sa.select(
             Journal.run_id,
+            Journal.action_id,
             Journal.lead_id,
             Journal.link_id,
             Journal.kind,

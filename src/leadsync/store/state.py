@@ -277,10 +277,12 @@ def look_again_at_held(connection: Connection, run_id: str) -> int:
     return len(held)
 
 
-def concluded(connection: Connection, run_id: str, hashes: Mapping[int, str]) -> set[int]:
-    """Return the leads that this run has dealt with already, in this version of theirs (lead id -> row hash)."""
+def concluded(connection: Connection, run_id: str, mapping_version: str, hashes: Mapping[int, str]) -> set[int]:
+    """Return the leads that this run has dealt with already under this mapping, in this version (id -> row hash)."""
     query = sa.select(SeenLead.lead_id, SeenLead.row_hash).where(
-        SeenLead.run_id == run_id, among(connection, SeenLead.lead_id, hashes.keys())
+        SeenLead.run_id == run_id,
+        SeenLead.mapping_version == mapping_version,
+        among(connection, SeenLead.lead_id, hashes.keys()),
     )
     found = {row.lead_id for row in connection.execute(query) if row.row_hash == hashes[row.lead_id]}
     return found - _pending_among(connection, found)
