@@ -271,7 +271,8 @@ class _Matching:
         self._wait_for(taken, holder)
         self.hold(taken & self.open, "address_taken", "lead " + holder.astype("str"))
         target = mapping.objects.get(CREATES)
-        if mapping.email(CREATES) is None or target is None or not target.createable:
+        email = mapping.email(CREATES)
+        if email is None or not (email.pushed and email.createable) or target is None or not target.createable:
             self.hold(self.open, "object_released", CREATES)
         blind = [name for name in OBJECTS if mapping.email(name) is None]
         if blind:
