@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow.compute as pc
+
+from leadsync.core.values.column import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +29,20 @@ def look_up(keys: pd.Series, values: pd.Series) -> pd.Series:
     return found
 
 
+def among(keys: pd.Series, values: pd.Series) -> pd.Series:
+    """Say which texts are among others (bool); `Series.isin` makes a Python object of each."""
+    found = pc.is_in(arrow(keys), value_set=arrow(values), skip_nulls=True)
+    return pd.Series(found.to_numpy(zero_copy_only=False), index=keys.index)
+
+
 def stack(frames: Sequence[pd.DataFrame], nothing: pd.DataFrame) -> pd.DataFrame:
     """Put frames under one another, `nothing` where there are no rows; categories stay categories.
 
     `pandas.concat` turns categories that differ into Python objects, which cost ten times the memory.
     """
     frames = [frame for frame in frames if len(frame)]
-    if not frames:
-        return nothing
+    if len(frames) <= 1:
+        return frames[0] if frames else nothing
     for name in frames[0].columns[frames[0].dtypes.eq("category")]:
         known = sorted(set().union(*(frame[name].cat.categories for frame in frames)))
         frames = [frame.assign(**{name: frame[name].cat.set_categories(known)}) for frame in frames]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from leadsync.core import types
 from leadsync.core.access import OBJECTS
-from leadsync.core.frames import look_up
+from leadsync.core.frames import among, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -66,9 +66,8 @@ def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id
         )
     found = pd.concat(parts, ignore_index=True)
     known = links.dropna(subset=["record_id"]).groupby("record_id")["record_edited_at"].max()
-    current = links.loc[links["current"], "record_id"].dropna()
     found["edited_at"] = found["edited_at"].fillna(look_up(found["record_id"], known))
-    found["linked"] = found["record_id"].isin(current)
+    found["linked"] = among(found["record_id"], links.loc[links["current"], "record_id"])
     return found
 
 

@@ -94,15 +94,29 @@ def _merge(pairs: Pairs, fields: Sequence[ActiveField], decide: _Decide) -> Merg
     differs = 0
     for number, field in enumerate(fields):
         lead, record = pairs.leads[field.field], pairs.records[field.api_name]
-        decided = decide(field, lead, record, pairs.lead_snapshot[field.field], pairs.record_snapshot[field.field])
+        lead_was, record_was = lead_snapshot[field.field], record_snapshot[field.field]
+        moved = ~(_text(lead).eq(lead_was) & _text(record).eq(record_was))
+        if not moved.any():  # as both sides agreed: nothing to decide
+            continue
+        lead, record, was, there_was = (_only(moved, column) for column in (lead, record, lead_was, record_was))
+        decided = decide(field, lead, record, was, there_was)
         differs += decided.differs
         arrived = record.mask(decided.send, decided.new)
-        lead_snapshot[field.field] = lead_snapshot[field.field].mask(decided.settled, _text(lead))
-        record_snapshot[field.field] = record_snapshot[field.field].mask(decided.settled, _text(arrived))
+        lead_snapshot[field.field] = _put(lead_was, moved, was.mask(decided.settled, _text(lead)))
+        record_snapshot[field.field] = _put(record_was, moved, there_was.mask(decided.settled, _text(arrived)))
         if decided.send.any():
-            parts.append(_changes(number, fields, pairs.leads["id"], (lead, record), decided))
+            parts.append(_changes(number, fields, _only(moved, pairs.leads["id"]), (lead, record), decided))
     changes = stack(parts, NOTHING.changes)
     return Merged(changes, lead_snapshot, record_snapshot, differs)
+
+
+def _only(where: pd.Series, column: pd.Series) -> pd.Series:
+    return column if where.all() else column[where]
+
+
+def _put(column: pd.Series, where: pd.Series, values: pd.Series) -> pd.Series:
+    """Return a column with other values where `where` says so."""
+    return values if where.all() else column.where(~where, values.reindex(column.index))
 
 
 def _create_field(field: ActiveField, lead: pd.Series, record: pd.Series, *_snapshots: pd.Series) -> _Field:
