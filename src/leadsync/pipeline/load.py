@@ -241,12 +241,11 @@ class _Loader:
         return [a for a in batch if a.lead_id not in gone]
 
     def _pair(self, connection: Connection, batch: list[Action]) -> list[tuple[Action, int]]:
-        """Give every action its link: the one it has, or a new one; a link that another lead holds is left alone."""
+        """Give every action its link: the one it has or had, or a new one; what another lead holds is left alone."""
         ending = [link_id for a in batch for link_id in (a.closes, a.takes) if link_id is not None]
         journal.close_links(connection, ending, "moved")
-        returning = [a for a in batch if a.link_id is not None and (a.closes is not None or a.takes is not None)]
-        rows = [{"link_id": a.link_id, "current": True, "state": "linked"} for a in returning]
-        journal.update_links(connection, rows)
+        known = {a.link_id: a.email_key or "" for a in batch if a.link_id is not None}
+        current = journal.reopen_links(connection, known)
         new = [a for a in batch if a.link_id is None]
         opened = journal.open_links(
             connection,
@@ -263,8 +262,8 @@ class _Loader:
                 for a in new
             ],
         )
-        self._postpone(connection, [a for a in new if a.lead_id not in opened], "record_in_use")
-        links = [(a, a.link_id if a.link_id is not None else opened.get(a.lead_id)) for a in batch]
+        links = [(a, a.link_id if a.link_id in current else opened.get(a.lead_id)) for a in batch]
+        self._postpone(connection, [a for a, link_id in links if link_id is None], "record_in_use")
         return [(a, link_id) for a, link_id in links if link_id is not None]
 
     def _agree(self, connection: Connection, pairs: list[tuple[Action, int]]) -> None:

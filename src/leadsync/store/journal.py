@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
 
 from leadsync.store.state import among, chunks, now
 from leadsync.store.tables import Journal, Link
@@ -80,6 +81,27 @@ def open_links(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dic
         stamped = [{"current": True, "created_at": now(), "version": 1, **row} for row in some]
         accepted.update({row[0]: row[1] for row in connection.execute(insert, stamped)})
     return accepted
+
+
+def reopen_links(connection: Connection, keys: Mapping[int, str]) -> set[int]:
+    """Let links (id -> the address as compared) be current again where they are not; return those that are current.
+
+    A link stays closed where another one is current for its lead, its record or the address.
+    """
+    standing = sa.select(Link.id).where(among(connection, Link.id, keys.keys()), Link.current)
+    found = set(connection.execute(standing).scalars())
+    if closed := keys.keys() - found:
+        other = aliased(Link)
+        mine = (other.lead_id == Link.lead_id) | (other.record_id == Link.record_id)
+        rival = sa.exists().where(other.current, mine | (other.email_key == sa.bindparam("b_key")))
+        statement = (
+            sa.update(Link)
+            .where(Link.id == sa.bindparam("b_id"), ~rival)
+            .values(current=True, state="linked", email_key=sa.bindparam("b_key"), version=Link.version + 1)
+        )
+        connection.execute(statement, [{"b_id": link_id, "b_key": keys[link_id]} for link_id in sorted(closed)])
+        found = set(connection.execute(standing).scalars())
+    return found
 
 
 def close_links(connection: Connection, link_ids: Collection[int], state: str) -> None:
