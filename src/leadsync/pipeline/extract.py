@@ -12,6 +12,8 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from leadsync.errors import NotStartedError, OrgChangedError
 from leadsync.pipeline import recover
 from leadsync.store import engine as engines
@@ -22,12 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    import pyarrow as pa
 
     from leadsync.pipeline.cycle import Cycle
 
 log = logging.getLogger(__name__)
-
-_FIXED = ("id", "updated_at")
 
 
 def run(cycle: Cycle) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def run(cycle: Cycle) -> dict[str, Any]:
     delta.read_since(cursor_from - dt.timedelta(seconds=cycle.settings.overlap_seconds))
     delta.add_due()
     counts = {
-        "idle": not delta.rows,
+        "idle": not delta.ids,
         "changed": delta.changed,
         "unchanged": delta.unchanged,
         "due": delta.due,
@@ -57,10 +58,10 @@ def run(cycle: Cycle) -> dict[str, Any]:
         "plan": secrets.token_hex(4),
         "mapping": cycle.mapping.version,
         "unresolved": sorted(left_open),
-        "lead_ids": sorted(delta.rows),
+        "lead_ids": sorted(delta.ids),
         "user_id": None,
     }
-    if delta.rows:
+    if delta.ids:
         from leadsync.pipeline import counterparts  # noqa: PLC0415 - pandas: an idle cycle does without
 
         leads = delta.frame()
@@ -77,14 +78,16 @@ def run(cycle: Cycle) -> dict[str, Any]:
 
 
 class _Delta:
-    """The leads to look at, collected without pandas: an idle cycle never imports it."""
+    """The leads to look at, a page an Arrow table; an idle cycle imports neither Arrow nor pandas."""
 
     def __init__(self, cycle: Cycle, table: LeadTable) -> None:
         self._cycle, self._table = cycle, table
         self._columns = cycle.mapping.lead_columns
         self._version = cycle.mapping.version
-        self.rows: dict[int, tuple[Any, ...]] = {}
-        """Lead id -> (id, updated_at, values..., row hash, changed)."""
+        self._pages: list[pa.Table] = []
+        self._keys_before: set[str] = set()
+        """The e-mail keys with which these leads were last seen."""
+        self.ids: set[int] = set()
         self.changed = self.unchanged = self.due = 0
         self.oldest: dt.datetime | None = None
         """The earliest stamp among the changed rows."""
@@ -92,8 +95,8 @@ class _Delta:
     def read_since(self, moment: dt.datetime) -> None:
         """Collect the edited leads; the overlap's rows that a run has dealt with already fall out by their hash."""
         for page in self._table.changed_since(moment, self._columns):
-            self._add(page)
-        self.changed = len(self.rows)
+            self._add(page, changed=True)
+        self.changed = len(self.ids)
 
     def add_due(self) -> None:
         """Collect the leads whose time has come, and the twins of changed addresses (R3)."""
@@ -101,62 +104,63 @@ class _Delta:
         with engines.reading(self._cycle.engine) as view:
             due = state.due(view, state.now() + max(ahead, dt.timedelta(0)))
         self._add_by_id(due)
-        if gone := due - self.rows.keys():  # deleted on the platform while they waited
+        if gone := due - self.ids:  # deleted on the platform while they waited
             with self._cycle.engine.begin() as connection:
                 state.settle_pending(connection, gone)
-        if self.rows:
-            with engines.reading(self._cycle.engine) as view:
-                twins = self._twins(view)
-            self._add_by_id(twins)
-        self.due = len(self.rows) - self.changed
+        if self.ids:
+            self._add_by_id(self._twins())
+        self.due = len(self.ids) - self.changed
 
     def _add_by_id(self, lead_ids: set[int]) -> None:
-        for row in self._table.by_ids(lead_ids - self.rows.keys(), self._columns):
-            self.rows[row[0]] = (*row, row_hash(row[2:]), False)
+        self._add(self._table.by_ids(lead_ids - self.ids, self._columns), changed=False)
 
-    def _add(self, page: Sequence[tuple[Any, ...]]) -> None:
+    def _add(self, page: Sequence[tuple[Any, ...]], *, changed: bool) -> None:
+        if not page:
+            return
         with engines.reading(self._cycle.engine) as view:
             known = state.seen(view, [row[0] for row in page])
-        for row in page:
-            digest = row_hash(row[2:])
-            if known.get(row[0], ())[:2] == (digest, self._version):
-                self.unchanged += 1
-            else:
-                self.rows[row[0]] = (*row, digest, True)
-                if row[1] is not None and (self.oldest is None or row[1] < self.oldest):
-                    self.oldest = row[1]
+        rows = [(*row, row_hash(row[2:])) for row in page]
+        if changed:
+            rows = [row for row in rows if known.get(row[0], ())[:2] != (row[-1], self._version)]
+            self.unchanged += len(page) - len(rows)
+            stamps = [row[1] for row in rows if row[1] is not None]
+            self.oldest = min([*stamps, self.oldest] if self.oldest else stamps, default=None)
+        if rows:
+            self._pages.append(_page(rows, self._columns, changed=changed))
+            self.ids.update(row[0] for row in rows)
+            self._keys_before.update(key for row in rows if (key := known.get(row[0], ("", "", None))[2]))
 
-    def _twins(self, view: Any) -> set[int]:
+    def _twins(self) -> set[int]:
         from leadsync.pipeline import counterparts  # noqa: PLC0415 - pandas: an idle cycle does without
 
-        now = set(counterparts.keys(self._text("email")).dropna())
-        before = {key for _, _, key in state.seen(view, self.rows.keys()).values() if key}
-        return state.twins(view, now) | state.twins(view, before - now, held_only=True)
+        now = set(counterparts.keys(self.frame(["email"])["email"]).dropna())
+        with engines.reading(self._cycle.engine) as view:
+            return state.twins(view, now) | state.twins(view, self._keys_before - now, held_only=True)
 
-    def frame(self) -> pd.DataFrame:
-        """Return the collected leads, columns as `core.plan.Staged.leads` wants them."""
-        import pandas as pd  # noqa: PLC0415 - an idle cycle does without
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the collected leads as `core.plan.Staged.leads` wants them, or some of their columns."""
+        import pyarrow as pa  # noqa: PLC0415 - an idle cycle does without
 
-        rows = self.rows.values()
-        return pd.DataFrame(
-            {
-                "id": pd.array([row[0] for row in rows], dtype="int64"),
-                "updated_at": pd.to_datetime(pd.Series([row[1] for row in rows]), utc=True),
-                **{name: self._text(name) for name in [*self._columns, "row_hash"]},
-                "changed": [row[-1] for row in rows],
-            }
-        )
+        pages = [page.select(columns) for page in self._pages] if columns else self._pages
+        frame: pd.DataFrame = pa.concat_tables(pages).combine_chunks().to_pandas()
+        return frame
 
-    def _text(self, name: str) -> pd.Series:
-        import pandas as pd  # noqa: PLC0415 - an idle cycle does without
-        import pyarrow as pa  # noqa: PLC0415
 
-        place = (*_FIXED, *self._columns, "row_hash").index(name)
-        values = pa.array([row[place] for row in self.rows.values()], pa.large_string())
-        return pd.Series(values, dtype="str")
+def _page(rows: Sequence[tuple[Any, ...]], columns: Sequence[str], *, changed: bool) -> pa.Table:
+    """Return rows of (id, updated_at, values..., row hash) as a table."""
+    import pyarrow as pa  # noqa: PLC0415 - an idle cycle does without
+
+    ids, stamps, *texts = zip(*rows, strict=True)
+    return pa.table(
+        {
+            "id": pa.array(ids, pa.int64()),
+            "updated_at": pa.array(stamps, pa.timestamp("us", "UTC")),
+            **{n: pa.array(text, pa.large_string()) for n, text in zip([*columns, "row_hash"], texts, strict=True)},
+            "changed": pa.array([changed] * len(rows)),
+        }
+    )
 
 
 def row_hash(values: Sequence[str | None]) -> str:
     """Return a hash over a lead's mapped values, hex, in which blank and empty differ and borders count."""
-    text = "\x1f".join("\x00" if value is None else value for value in values)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(orjson.dumps(values), digest_size=12).hexdigest()

@@ -48,18 +48,21 @@ def links(
     lead_ids: Collection[int] = (),
     email_keys: Collection[str] = (),
     record_ids: Collection[str] = (),
-) -> list[dict[str, Any]]:
-    """Return the links that these leads ever had, and the current ones of these addresses and records, each once."""
+) -> list[Sequence[Any]]:
+    """Return the links that these leads ever had, and the current ones of these addresses and records, each once.
+
+    Their values stand in the order of `LINK_COLUMNS`.
+    """
     wanted: list[tuple[Any, Collection[Any], bool]] = [
         (Link.lead_id, lead_ids, False),
         (Link.email_key, email_keys, True),
         (Link.record_id, record_ids, True),
     ]
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, Sequence[Any]] = {}
     for column, values, current_only in wanted:
         query = sa.select(*LINK_COLUMNS).where(among(connection, column, values))
-        for row in connection.execute(query.where(Link.current) if current_only else query).mappings():
-            found[row["link_id"]] = dict(row)
+        rows = connection.execute(query.where(Link.current) if current_only else query).all() if values else ()
+        found.update((row[0], row) for row in rows)
     return [found[link_id] for link_id in sorted(found)]
 
 
