@@ -7,11 +7,13 @@ access controls.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from salesforce_emulator.table import quoted
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from salesforce_emulator.schema import FieldSchema, SObjectSchema
     from salesforce_emulator.sharing import Reach, Sharing
@@ -50,7 +52,10 @@ class FieldAccess:
 
 @dataclass(frozen=True)
 class ObjectView:
-    """One object as one profile sees it: what it does not contain does not exist for that user."""
+    """One object as one profile sees it: what it does not contain does not exist for that user.
+
+    `rows` makes the SELECT of an object's rows that are not stored, but follow from the org's state.
+    """
 
     schema: SObjectSchema
     table: Table
@@ -58,11 +63,17 @@ class ObjectView:
     hidden: frozenset[str]
     read_only: frozenset[str]
     reach: Reach
+    rows: Callable[[], str] | None = None
 
     @property
     def name(self) -> str:
         """Return the object's API name."""
         return self.schema.name
+
+    @cached_property
+    def source(self) -> str:
+        """Return what stands behind FROM: the object's table, or the SELECT that computes its rows."""
+        return quoted(self.name) if self.rows is None else f"({self.rows()})"
 
     @cached_property
     def fields(self) -> tuple[FieldSchema, ...]:
@@ -140,10 +151,12 @@ class Access:
     """Keep each profile's permissions and build the view each user has of each object.
 
     A profile that was never changed has the permissions of a new one, which are those the integration starts with.
+    `rows` makes the SELECT of an object's rows where they are not stored.
     """
 
-    def __init__(self, sharing: Sharing, *, fresh: bool) -> None:
+    def __init__(self, sharing: Sharing, rows: Callable[[User, SObjectSchema], str], *, fresh: bool) -> None:
         self._sharing = sharing
+        self._rows = rows
         self._fresh = fresh
         self._views: dict[tuple[str, str], ObjectView] = {}
         self.profiles: dict[str, Permissions] = {}
@@ -192,9 +205,10 @@ class Access:
         return found
 
     def _build(self, user: User, table: Table) -> ObjectView:
+        rows = None if table.schema.stored else partial(self._rows, user, table.schema)
         if user.profile == ADMIN:
             reach = self._sharing.reach(table.name, user, {})
-            return ObjectView(table.schema, table, ObjectAccess(), frozenset(), frozenset(), reach)
+            return ObjectView(table.schema, table, ObjectAccess(), frozenset(), frozenset(), reach, rows)
         permissions = self.of_profile(user.profile)
         fields = {field: access for (name, field), access in permissions.fields.items() if name == table.name}
         return ObjectView(
@@ -204,6 +218,7 @@ class Access:
             hidden=frozenset(field for field, access in fields.items() if not access.read),
             read_only=frozenset(field for field, access in fields.items() if not access.edit),
             reach=self._sharing.reach(table.name, user, permissions.objects),
+            rows=rows,
         )
 
     def as_json(self) -> dict[str, Any]:

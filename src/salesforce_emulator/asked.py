@@ -45,6 +45,8 @@ def table_of(org: Org, name: str) -> Table:
     """Find an object by name, or refuse it with 404."""
     if (table := org.table(name)) is None:
         raise Refused(f"no such object: {name}", 404)
+    if not table.schema.stored:
+        raise Refused(f"{table.name} has no rows of its own: they follow from the org's state")
     return table
 
 

@@ -11,6 +11,7 @@ from salesforce_emulator.table import quoted
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
+    from salesforce_emulator.access import ObjectView
     from salesforce_emulator.web import Call
 
 _PERIOD = timedelta(days=30)
@@ -18,7 +19,7 @@ _PERIOD = timedelta(days=30)
 
 def updated(call: Call, name: str) -> Reply:
     """Answer GET /sobjects/{object}/updated: ids of live rows changed in the period, its end excluded."""
-    view = call.org.require(call.user, name)
+    view = _replicated(call, name)
     start, end = _period(call)
     sql = f'SELECT "Id" FROM {quoted(view.name)} WHERE "SystemModstamp" >= ? AND "SystemModstamp" < ?'
     sql += f"{view.table.live}{view.reach.and_readable(quoted(view.name))} ORDER BY _n"
@@ -28,7 +29,7 @@ def updated(call: Call, name: str) -> Reply:
 
 def deleted(call: Call, name: str) -> Reply:
     """Answer GET /sobjects/{object}/deleted: rows put into the recycle bin in the period."""
-    view = call.org.require(call.user, name)
+    view = _replicated(call, name)
     start, end = _period(call)
     found = []
     if view.table.is_deletable:
@@ -43,6 +44,14 @@ def deleted(call: Call, name: str) -> Reply:
             "latestDateCovered": end,
         }
     )
+
+
+def _replicated(call: Call, name: str) -> ObjectView:
+    view = call.org.require(call.user, name)
+    if not view.schema.top["replicateable"]:
+        message = f"entity type {view.name} does not support replication"  # guessed
+        raise errors.simple(400, "INVALID_TYPE_FOR_OPERATION", message)
+    return view
 
 
 def _period(call: Call) -> tuple[str, str]:

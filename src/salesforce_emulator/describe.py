@@ -183,7 +183,7 @@ def child_relationships(
 
 def _facts(schema: SObjectSchema, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
     names = {
-        "keyPrefix": schema.key_prefix,
+        "keyPrefix": schema.key_prefix or None,
         "label": schema.label,
         "labelPlural": schema.label_plural,
         "name": schema.name,

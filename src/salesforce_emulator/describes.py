@@ -62,7 +62,7 @@ def describe_basic(call: Call, name: str) -> Reply:
 def _cached(call: Call, name: str, build: Callable[[], dict[str, Any]]) -> Reply:
     org = call.org
     headers = {"Last-Modified": http_date(org.metadata_changed_at)}
-    key = (name, call.user.profile, call.version, call.base_url)
+    key = (name, call.user.id, call.version, call.base_url)
     printed = org.cached_describe(key)
     if printed is None:
         printed = orjson.dumps(build())

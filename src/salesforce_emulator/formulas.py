@@ -178,7 +178,9 @@ class _Translation:
         lower = relationship.lower()
         found = next((each for each in self.schema.fields if (each.relationship_name or "").lower() == lower), None)
         target = (
-            next((self.schemas[name] for name in found.reference_to if name in self.schemas), None) if found else None
+            next((each for name in found.reference_to if (each := self.schemas.get(name)) and each.stored), None)
+            if found
+            else None
         )
         if found is None or target is None:
             self.refuse(f"Field {relationship} does not exist. Check spelling.")

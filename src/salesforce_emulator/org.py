@@ -6,9 +6,10 @@ import threading
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator import errors, formulas, ids, metadata, schema
+from salesforce_emulator import computed, errors, formulas, ids, metadata, schema
 from salesforce_emulator.access import Access, ObjectView
 from salesforce_emulator.automation import Automation
 from salesforce_emulator.barrier import Barrier
@@ -48,7 +49,7 @@ class Org:
         self.sharing = Sharing(fresh=profile == "fresh")
         self.rules = Rules()
         self.automation = Automation()
-        self.access = Access(self.sharing, fresh=profile == "fresh")
+        self.access = Access(self.sharing, partial(computed.select, self), fresh=profile == "fresh")
         metadata.restore(self, kept)
         self.users = Users(self.storage, keys)
         self.quota = Quota()
@@ -115,16 +116,21 @@ class Org:
     def table(self, name: str) -> Table | None:
         """Find an object's table by its API name in any case."""
         known = self._names.get(name.lower())
-        return self.storage.tables[known] if known else None
+        return self._table(known) if known else None
 
     def table_of_id(self, record_id: str) -> Table | None:
         """Find the table that a record id belongs to, by its key prefix."""
         name = self._prefixes.get(record_id[:3])
-        return self.storage.tables[name] if name else None
+        return self._table(name) if name else None
+
+    def _table(self, name: str) -> Table:
+        return self.storage.tables.get(name) or self.storage.computed[name]
 
     def view(self, user: User, name: str) -> ObjectView | None:
         """Return an object as a user sees it; None where it is unknown or may not be read."""
         if (table := self.table(name)) is None:
+            return None
+        if not table.schema.stored and not computed.is_visible(self, user, table.name):
             return None
         view = self.access.view(user, table)
         return view if view.access.read else None

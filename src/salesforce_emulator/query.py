@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from salesforce_emulator import columns, errors, ids
+from salesforce_emulator import columns, errors, ids, restricted
 from salesforce_emulator.clock import stamp
 from salesforce_emulator.soql.compiler import compile_aggregates, compile_query
 from salesforce_emulator.soql.dates import Calendar
@@ -71,7 +71,8 @@ def query_more(call: Call, locator: str) -> Reply:
 
 def compiled(org: Org, user: User, parsed: Query, *, deleted: bool) -> Compiled:
     """Translate a query for records, as a user may ask it now."""
-    return compile_query(parsed, **_asker(org, user, deleted=deleted))
+    query, views = restricted.prepared(org, user, parsed)
+    return compile_query(query, views, **_asker(org, user, deleted=deleted))
 
 
 def calendar(org: Org, user: User) -> Calendar:
@@ -86,7 +87,6 @@ def calendar(org: Org, user: User) -> Calendar:
 
 def _asker(org: Org, user: User, *, deleted: bool) -> dict[str, Any]:
     return {
-        "views": partial(org.view, user),
         "objects": partial(org.views, user),
         "now": stamp(org.clock.now()),
         "deleted": deleted,
@@ -107,7 +107,8 @@ def _run(call: Call, text: str, *, deleted: bool) -> dict[str, Any]:
             message = "The SOQL FIELDS function is not supported in this version of the API"
             raise errors.in_query("UNSUPPORTED_API_VERSION", text, term.position, len(term.text), message)
     if parsed.aggregates:
-        return _aggregates(call, compile_aggregates(parsed, **_asker(org, call.user, deleted=deleted)))
+        query, views = restricted.prepared(org, call.user, parsed)
+        return _aggregates(call, compile_aggregates(query, views, **_asker(org, call.user, deleted=deleted)))
     found = compiled(org, call.user, parsed, deleted=deleted)
     if _wants_columns(call):
         return columns.of_records(found)

@@ -170,9 +170,7 @@ def upsert(
 def find(db: sqlite3.Connection, view: ObjectView, field: FieldSchema, value: Any) -> list[str]:
     """Return the ids of the user's live rows with a value in an external id (or look-up) field, oldest first."""
     readable = view.reach.and_readable("t")
-    sql = (
-        f'SELECT "Id" FROM {quoted(view.name)} t WHERE {quoted(field.name)} = ?{view.table.live}{readable} ORDER BY _n'
-    )
+    sql = f'SELECT "Id" FROM {view.source} t WHERE {quoted(field.name)} = ?{view.table.live}{readable} ORDER BY _n'
     return [record_id for (record_id,) in db.execute(sql, (value,))]
 
 
@@ -218,9 +216,9 @@ def _check_references(writer: Writer, db: sqlite3.Connection, table: Table, valu
         if parent is None or parent.name not in field.reference_to:
             raise RecordError([errors.malformed_id(field.label, name, value)])
         deleted = '"IsDeleted"' if parent.is_deletable else "0"
-        reach = writer.org.access.view(writer.user, parent).reach
-        readable = reach.at_least(Level.READ, "t") or "1"
-        sql = f'SELECT {deleted}, {readable} FROM {quoted(parent.name)} t WHERE "Id" = ?'
+        view = writer.org.access.view(writer.user, parent)
+        readable = view.reach.at_least(Level.READ, "t") or "1"
+        sql = f'SELECT {deleted}, {readable} FROM {view.source} t WHERE "Id" = ?'
         found = db.execute(sql, (value,)).fetchone()
         if found is None:
             raise RecordError([Problem("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (name,))])
@@ -285,7 +283,7 @@ def _live_row(db: sqlite3.Connection, view: ObjectView, record_id: str, level: L
     """Read a row's state, or refuse where it is gone, hidden, or not as open to the user as `level`."""
     names = [name for name in _STATE if name in view.table.position]
     open_to = [view.reach.at_least(each, "t") or "1" for each in (Level.READ, level)]
-    sql = f'SELECT {", ".join([*map(quoted, names), *open_to])} FROM {quoted(view.name)} t WHERE "Id" = ?'
+    sql = f'SELECT {", ".join([*map(quoted, names), *open_to])} FROM {view.source} t WHERE "Id" = ?'
     row = db.execute(sql, (record_id,)).fetchone()
     if row is None:
         raise errors.NoSuchRowError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator.table import quoted
 from salesforce_emulator.users import ORGANIZATION_ID
 from salesforce_emulator.web import Reply
 
@@ -50,7 +49,7 @@ def record_count(call: Call) -> Reply:
         if asked and view.name.lower() not in asked:
             continue
         condition = "WHERE 1" + view.table.live
-        ((count,),) = call.org.storage.fetch(f"SELECT count(*) FROM {quoted(view.name)} {condition}")
+        ((count,),) = call.org.storage.fetch(f"SELECT count(*) FROM {view.source} {condition}")
         if count:
             counts.append({"count": count, "name": view.name})
     return Reply({"sObjects": counts})

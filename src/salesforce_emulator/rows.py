@@ -13,7 +13,6 @@ from salesforce_emulator.clock import http_date, read_stamp
 from salesforce_emulator.errors import Problem, RecordError
 from salesforce_emulator.query import flat_maker
 from salesforce_emulator.records import Writer
-from salesforce_emulator.table import quoted
 from salesforce_emulator.values import FieldValueError
 from salesforce_emulator.web import Reply
 
@@ -130,7 +129,7 @@ def read_rows(
 ) -> dict[str, dict[str, Any]]:
     """Read live rows as records by id; `condition` is SQL over the table's alias `t`, `given` its parameters."""
     columns = ", ".join(["t._n", 't."Id"', *(view.table.expression(field, "t") for field in fields)])
-    sql = f"SELECT {columns} FROM {quoted(view.name)} t WHERE {condition}{view.table.live}"
+    sql = f"SELECT {columns} FROM {view.source} t WHERE {condition}{view.table.live}"
     sql += view.reach.and_readable("t")
     make = flat_maker(view, [field.name for field in fields], f"{call.root}/sobjects")
     return {row[1]: make(row) for row in call.org.storage.fetch(sql, given)}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator import ids
+from salesforce_emulator.computed import profile_id
 from salesforce_emulator.users import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from salesforce_emulator.sharing import Sharing
     from salesforce_emulator.users import User
-
-PROFILE_ID = ids.make("00e", 1)
 
 
 def _stamps(when: str, by: User) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def user_row(when: str, user: User) -> dict[str, Any]:
         "LocaleSidKey": "ja_JP",
         "LanguageLocaleKey": "ja",
         "EmailEncodingKey": "UTF-8",
-        "ProfileId": PROFILE_ID,
+        "ProfileId": profile_id(user.profile),
         "UserType": "Standard",
         **_stamps(when, user),
     }

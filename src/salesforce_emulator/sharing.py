@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator.table import quoted
+from salesforce_emulator.table import literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,10 @@ LEVELS = {
 
 NAMES = {"Private": "None", "ReadWrite": "Edit", "ReadWriteTransfer": "ReadEditTransfer", "FullAccess": "All"}
 """The names that Setup, EntityDefinition and the Metadata API have for the same."""
+
+MODELS = {"None": "Private", "Read": "Read", "Edit": "ReadWrite", "ReadEditTransfer": "ReadWriteTransfer"}
+MODELS |= {"All": "FullAccess", CONTROLLED: CONTROLLED}
+"""The words of EntityDefinition.InternalSharingModel for the same (documented)."""
 
 PARENTS = {"Contact": ("AccountId", "Account")}
 DEFAULTS = {"Account": "Edit", "Contact": CONTROLLED, "Lead": "ReadEditTransfer"}
@@ -115,12 +119,13 @@ class Sharing:
             return self._controlled(reach, name, level, alias, owned)
         if LEVELS[default] >= level:
             return ""
-        met = [
-            f"{alias}.{quoted(rule.field)} IS {_literal(rule.value)}"
-            for rule in self.rules.get(name, ())
-            if LEVELS[rule.access] >= level
-        ]
+        met = [self.meets(rule, alias) for rule in self.rules.get(name, ()) if LEVELS[rule.access] >= level]
         return f"({' OR '.join([owned, *met])})"
+
+    @staticmethod
+    def meets(rule: SharingRule, alias: str) -> str:
+        """Return the SQL that is true for the rows that a rule opens."""
+        return f"{alias}.{quoted(rule.field)} IS {literal(rule.value)}"
 
     def _controlled(self, reach: Reach, name: str, level: Level, alias: str, owned: str) -> str:
         field, parent = PARENTS[name]
@@ -156,11 +161,3 @@ def _granted(user: User, access: ObjectAccess | None) -> Level:
     if user.profile == "admin" or user.modify_all or (access is not None and access.modify_all):
         return Level.ALL
     return Level.READ if user.view_all or (access is not None and access.view_all) else Level.NONE
-
-
-def _literal(value: str | float | bool | None) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return str(int(value)) if isinstance(value, bool) else repr(value)

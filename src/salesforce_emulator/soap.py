@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import errors, ids, lifecycle, records, soapxml
+from salesforce_emulator.computed import profile_id
 from salesforce_emulator.errors import ApiError, FieldTypeError, Problem, RecordError
 from salesforce_emulator.records import Writer
-from salesforce_emulator.seed import PROFILE_ID
 from salesforce_emulator.storage import Rollback
 from salesforce_emulator.users import ORGANIZATION_ID
 
@@ -102,7 +102,7 @@ def user_info(user: User, session_seconds: float) -> dict[str, Any]:
         "organizationId": ORGANIZATION_ID,
         "organizationMultiCurrency": False,
         "organizationName": "Emulator KK",
-        "profileId": PROFILE_ID,
+        "profileId": profile_id(user.profile),
         "roleId": None,
         "sessionSecondsValid": int(session_seconds),
         "userDefaultCurrencyIsoCode": None,

@@ -45,6 +45,7 @@ class Storage:
         self._writer = threading.RLock()
         self._numbers: dict[str, int] = {}
         self.tables: dict[str, Table] = {}
+        self.computed: dict[str, Table] = {}
         self.connection().execute("CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT)")
 
     def connection(self) -> sqlite3.Connection:
@@ -104,7 +105,8 @@ class Storage:
     def open(self, schemas: Mapping[str, SObjectSchema], *, empty: bool) -> None:
         """Make each object's table where it is missing, or all of them anew when `empty`."""
         with self.writing() as db:
-            self.tables = {name: Table(schema) for name, schema in schemas.items()}
+            self.tables = {name: Table(schema) for name, schema in schemas.items() if schema.stored}
+            self.computed = {name: Table(schema) for name, schema in schemas.items() if not schema.stored}
             existing = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if "sqlite_sequence" in existing:
                 self._numbers |= dict(db.execute("SELECT name, seq FROM sqlite_sequence")) if not self._numbers else {}

@@ -34,6 +34,20 @@ def quoted(name: str) -> str:
     return f'"{name}"'
 
 
+def literal(value: str | float | bool | None) -> str:
+    """Write a value into SQL."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(int(value)) if isinstance(value, bool) else repr(value)
+
+
+def column_sql(field: FieldSchema, expression: str) -> str:
+    """Return an expression that compares as a field's column does."""
+    return f"({expression}) COLLATE NOCASE" if "NOCASE" in _column_type(field) else expression
+
+
 def _column_type(field: FieldSchema) -> str:
     if field.type in {"boolean", "int", "long"}:
         return "INTEGER"

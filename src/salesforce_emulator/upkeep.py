@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     Handler = Callable[..., Any]
 
-_USER_FLAGS = frozenset({"active", "view_all", "modify_all", "password_expired", "app_revoked", "api_enabled"})
+_USER_FLAGS = frozenset(
+    {"active", "view_all", "modify_all", "password_expired", "app_revoked", "api_enabled", "view_setup"}
+)
 
 
 @contextmanager
@@ -120,7 +122,7 @@ def set_user(org: Org, given: Any, user_id: str) -> None:
         raise Refused("the administrator stays active")
     if org.users.change(user_id, **changes) is None:
         raise Refused(f"no such user: {user_id}", 404)
-    org.access.forget()
+    org.metadata_changed()
 
 
 def approve_app(org: Org, _: Any, user_id: str) -> dict[str, str]:

@@ -33,8 +33,9 @@ class User:
     """A person or program that logs in: names, keys of its connected app, and the profile it acts under.
 
     `view_all` and `modify_all` are the permissions on all data, which the administrator has anyway: sharing hides
-    nothing from, or refuses nothing to, whoever has them. `certificate` (PEM, or a public key) is what assertions of
-    the user's connected app are signed for; `app_revoked` says that the app is blocked.
+    nothing from, or refuses nothing to, whoever has them. `view_setup` opens the objects that tell permissions.
+    `certificate` (PEM, or a public key) is what assertions of the user's connected app are signed for; `app_revoked`
+    says that the app is blocked.
     """
 
     id: str
@@ -52,6 +53,7 @@ class User:
     password_expired: bool = False
     app_revoked: bool = False
     api_enabled: bool = True
+    view_setup: bool = True
     certificate: str = ""
 
     @property
@@ -240,7 +242,7 @@ class Users:
         """Take back what the controls gave or took, but for who is active, and let sessions live as long as usual."""
         self.session_seconds = SESSION_SECONDS
         usual = {"view_all": False, "modify_all": False}
-        usual |= {"password_expired": False, "app_revoked": False, "api_enabled": True}
+        usual |= {"password_expired": False, "app_revoked": False, "api_enabled": True, "view_setup": True}
         for user in list(self):
             self.change(user.id, **usual)
 

@@ -64,6 +64,7 @@ def _sobject(name: str, facts: Mapping[str, Any]) -> SObjectSchema:
         top=top | {"supportedScopes": scopes, "sobjectDescribeOption": "FULL"},
         links=tuple(facts["links"]),
         source=facts["source"],
+        stored=facts.get("stored", True),
     )
 
 
@@ -98,7 +99,7 @@ def _size(type_: str, size: str) -> dict[str, int]:
 
 def _children(relationship: str, on_delete: str = "") -> dict[str, Any]:
     return {
-        "child_relationship_name": relationship,
+        "child_relationship_name": None if relationship == "-" else relationship,
         "child_cascade_delete": on_delete == "cascade",
         "child_restricted_delete": on_delete == "restrict",
     }

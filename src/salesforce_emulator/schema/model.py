@@ -126,7 +126,8 @@ class SObjectSchema:
     """One sObject: its names, its fields in describe order, and what else its describe says.
 
     `top` holds the top-level keys that do not depend on the user or the org's other objects, under their describe
-    names; `links` the names of its further REST resources; `source` where its facts come from.
+    names; `links` the names of its further REST resources; `source` where its facts come from. An sObject that is not
+    `stored` has no rows of its own: they follow from the org's state.
     """
 
     name: str
@@ -137,6 +138,7 @@ class SObjectSchema:
     top: Mapping[str, Any]
     links: tuple[str, ...] = ()
     source: str = ""
+    stored: bool = True
 
     @cached_property
     def by_name(self) -> Mapping[str, FieldSchema]:

@@ -98,7 +98,7 @@ class Scope:
     @property
     def source(self) -> str:
         """Return the FROM clause with its joins."""
-        return f"FROM {quoted(self.view.name)} {self.alias} {' '.join(self.join_sql)}"
+        return f"FROM {self.view.source} {self.alias} {' '.join(self.join_sql)}"
 
     def visible(self, parameters: list[object]) -> list[str]:
         """Return the conditions that every row meets that this user may see; their parameters are appended."""
@@ -173,6 +173,6 @@ class Scope:
         made = tuple((f"j{next(self.context.names)}", target) for target in targets)
         for name, target in made:
             on = [f"{name}.{quoted('Id')} = {alias}.{quoted(reference.name)}", *self._reach(target, name)]
-            self.join_sql.append(f"LEFT JOIN {quoted(target.name)} {name} ON {' AND '.join(on)}")
+            self.join_sql.append(f"LEFT JOIN {target.source} {name} ON {' AND '.join(on)}")
         self.joins[key] = Join(reference.relationship_name or "", reference, made)
         return self.joins[key]

@@ -8,6 +8,8 @@ from math import asin, cos, radians, sin, sqrt
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from salesforce_emulator import ids
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -15,9 +17,13 @@ _EARTH_KM, _KM_PER_MILE = 6371.0, 1.609344
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Add `fold(text)`, `zoned(stamp, zone)` and `distance(lat, lon, lat, lon, unit)`; null gives null."""
+    """Add `fold(text)`, `zoned(stamp, zone)`, `distance(lat, lon, lat, lon, unit)` and `make_id(prefix, number)`.
+
+    Null gives null, but in `make_id`.
+    """
     connection.create_function("fold", 1, fold, deterministic=True)
     connection.create_function("zoned", 2, _zoned, deterministic=True)
+    connection.create_function("make_id", 2, ids.make, deterministic=True)
     connection.create_function("distance", 5, _distance, deterministic=True)
 
 
