@@ -15,12 +15,13 @@ PER_APP = "PerAppApiRequests"
 """Metering of the connected app, once its limit is set: shown in the header, refusing nothing."""
 
 BULK_BATCHES, BULK_QUERIES = "DailyBulkApiBatches", "DailyBulkV2QueryJobs"
+BULK_QUERY_MEGABYTES = "DailyBulkV2QueryFileStorageMB"
 
 _DEFAULTS = {
     API_REQUESTS: 100_000,
     "DailyAsyncApexExecutions": 250_000,
     BULK_BATCHES: 15_000,
-    "DailyBulkV2QueryFileStorageMB": 976_562,
+    BULK_QUERY_MEGABYTES: 976_562,
     BULK_QUERIES: 10_000,
     "DailyDurableStreamingApiEvents": 10_000,
     "DailyGenericStreamingApiEvents": 10_000,
@@ -46,7 +47,9 @@ class Quota:
 
     def reset(self) -> None:
         """Start a new day with the default limits."""
-        self._limits = {name: {"Max": limit, "Remaining": limit} for name, limit in _DEFAULTS.items()}
+        self._limits: dict[str, dict[str, float]] = {
+            name: {"Max": limit, "Remaining": limit} for name, limit in _DEFAULTS.items()
+        }
 
     def set(self, limits: Mapping[str, Mapping[str, int]]) -> None:
         """Set maxima and remainders by name, as `/limits` shows them."""
@@ -65,23 +68,27 @@ class Quota:
             if PER_APP in self._limits:
                 self._limits[PER_APP]["Remaining"] -= calls
 
-    def take(self, name: str) -> bool:
-        """Count one of another daily limit (bulk batches, bulk queries); False where none is left."""
+    def take(self, name: str, amount: float = 1) -> bool:
+        """Count against another daily limit (bulk batches, queries, megabytes); False where nothing is left."""
         with self._lock:
             limit = self._limits[name]
             if limit["Remaining"] <= 0:
                 return False
-            limit["Remaining"] -= 1
+            limit["Remaining"] -= amount
             return True
+
+    def left(self, name: str) -> bool:
+        """Tell whether anything of a daily limit is left."""
+        return self._limits[name]["Remaining"] > 0
 
     def as_json(self) -> dict[str, dict[str, int]]:
         """Return all limits as `/limits` shows them."""
-        return {name: {key: max(value, 0) for key, value in each.items()} for name, each in self._limits.items()}
+        return {name: {key: max(int(value), 0) for key, value in each.items()} for name, each in self._limits.items()}
 
     def used(self) -> tuple[int, int]:
         """Return how many of the daily API calls are used, and how many there are."""
         requests = self._limits[API_REQUESTS]
-        return requests["Max"] - requests["Remaining"], requests["Max"]
+        return int(requests["Max"] - requests["Remaining"]), int(requests["Max"])
 
     def header(self) -> str:
         """Return the value of `Sforce-Limit-Info`."""

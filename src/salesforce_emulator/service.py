@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import auth, errors, resources, soap, soapxml
+from salesforce_emulator.bulk import v1, v1_forms
 from salesforce_emulator.errors import ApiError
 from salesforce_emulator.urls import dispatch
 from salesforce_emulator.web import Call, Reply, read_params
@@ -25,6 +26,7 @@ JSON = "application/json;charset=UTF-8"
 _log = logging.getLogger(__name__)
 
 _DATA = re.compile(r"/services/data/v(?P<version>\d{2}\.0)(?P<path>/.*|)")
+_ASYNC = re.compile(r"//?services/async/(?P<version>\d{2}\.0)(?P<path>/.*|)")
 _SOAP = re.compile(r"/services/Soap/(?P<letter>[uc])/(?P<version>\d{2}\.0)(?:/.*)?", re.IGNORECASE)
 _IDENTITY = re.compile(r"/id/[^/]+/[^/]+/?")
 _OAUTH = re.compile(r"/services/oauth2/(token|revoke|introspect|userinfo)/?")
@@ -36,8 +38,7 @@ def serve(org: Org, incoming: Incoming, fault: Fault | None, entry: dict[str, An
     try:
         reply = _instead(org, incoming, fault) or _reply(org, incoming, fault, entry, moment)
     except ApiError as error:
-        flavour = _flavour(incoming)
-        reply = soap.refused(error, flavour) if flavour and isinstance(error.body, list) else Reply.of_error(error)
+        reply = _refused(error, incoming)
     except Exception:  # noqa: BLE001 - a defect of ours must not look like the network's
         _log.exception("no answer to %s %s", incoming.method, incoming.target[:500])
         reply = Reply.of_error(errors.simple(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred."))
@@ -53,6 +54,14 @@ def session_token(incoming: Incoming) -> str:
     if _flavour(incoming) and (asked := soapxml.read(incoming.body)):
         return asked.session
     return incoming.headers.get("x-sfdc-session", "").strip()
+
+
+def _refused(error: ApiError, incoming: Incoming) -> Reply:
+    """Print an error as the API does that was called."""
+    if _ASYNC.fullmatch(incoming.path):
+        return v1_forms.refused(error, incoming.headers)
+    flavour = _flavour(incoming)
+    return soap.refused(error, flavour) if flavour and isinstance(error.body, list) else Reply.of_error(error)
 
 
 def _instead(org: Org, incoming: Incoming, fault: Fault | None) -> Reply | None:
@@ -85,14 +94,18 @@ def _reply(org: Org, incoming: Incoming, fault: Fault | None, entry: dict[str, A
         return _soap(org, incoming, match, entry=entry, moment=moment, locked=locked)
     if _IDENTITY.fullmatch(path):
         return Reply(resources.identity(incoming.base_url, _identified(org, incoming)))
-    user = org.users.of_session(auth.bearer(incoming.headers))
+    bulk = _ASYNC.fullmatch(path)
+    # Bulk API v1 takes the session from a header of its own (documented).
+    token = incoming.headers.get("x-sfdc-session", "").strip() if bulk else auth.bearer(incoming.headers)
+    user = org.users.of_session(token)
     if user is None:
         raise errors.invalid_session()
     entry["user"] = user.username
-    if not (match := _DATA.fullmatch(path)):
+    if not (match := bulk or _DATA.fullmatch(path)):
         raise errors.not_found()
     _admit(org, user)
-    _check_media(incoming, match["path"])
+    if not bulk:
+        _check_media(incoming, match["path"])
     call = Call(
         org=org,
         method=incoming.effective_method,
@@ -107,11 +120,12 @@ def _reply(org: Org, incoming: Incoming, fault: Fault | None, entry: dict[str, A
         moment=moment,
         locked=locked,
     )
-    reply = dispatch(call)
+    reply = v1.answer(call) if bulk else dispatch(call)
     entry |= {"counted": True, "calls": call.calls}
     if call.subrequests:
         entry["subrequests"] = call.subrequests
-    reply.headers["Sforce-Limit-Info"] = org.quota.header()
+    if not bulk:
+        reply.headers["Sforce-Limit-Info"] = org.quota.header()
     return reply
 
 

@@ -25,9 +25,20 @@ if TYPE_CHECKING:
     Views = Callable[[str], ObjectView | None]
     Cell = Callable[[Any], Any]
 
-NULL = "#N/A"
 _TRUE, _FALSE = frozenset({"true", "yes", "y", "on", "1"}), frozenset({"false", "no", "n", "off", "0"})
 """Salesforce's documentation of valid data in CSV."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How a form of data says "unchanged" and "null"; None is null in all of them."""
+
+    unchanged: object
+    null: object = None
+
+
+SPELLINGS = {"CSV": Spelling("", "#N/A"), "XML": Spelling(""), "JSON": Spelling(object())}
+"""By content type. In JSON a name that is absent changes nothing, and no value says so."""
 
 
 @dataclass(slots=True)
@@ -87,14 +98,15 @@ class Columns:
         """Tell whether the column of ids is the only one."""
         return self.has_id and self.width == 1
 
-    def read(self, db: sqlite3.Connection, cells: Sequence[Any], unchanged: object) -> Entry:
-        """Read one record; a cell equal to `unchanged` says nothing. Raises `RecordError` for an unknown parent."""
+    def read(self, db: sqlite3.Connection, cells: Sequence[Any], spelling: Spelling) -> Entry:
+        """Read one record. Raises `RecordError` for an unknown parent."""
         values: dict[str, Any] = {}
+        unchanged = spelling.unchanged
         for position, name, convert, null in self._plain:
             cell = cells[position]
             if cell == unchanged:
                 continue
-            if cell is None or cell == NULL:
+            if cell is None or cell == spelling.null:
                 values[name] = null
                 continue
             try:
@@ -103,7 +115,7 @@ class Columns:
                 values[name] = problem
         for position, parent in self._parents:
             if (cell := cells[position]) != unchanged:
-                values[parent.name] = None if cell is None or cell == NULL else _find(db, parent, cell)
+                values[parent.name] = None if cell is None or cell == spelling.null else _find(db, parent, cell)
         record_id = cells[self._id] if self._id is not None else None
         return Entry(record_id or None, cells[self._key] if self._key is not None else None, values)
 

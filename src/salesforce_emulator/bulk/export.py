@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from salesforce_emulator import errors
-from salesforce_emulator.bulk import csvio
+from salesforce_emulator.bulk import csvio, trees
 from salesforce_emulator.clock import read_stamp
 from salesforce_emulator.query import compiled as compiled_for
 from salesforce_emulator.query import record_maker
@@ -24,7 +24,7 @@ from salesforce_emulator.soql.parser import parse
 from salesforce_emulator.values import COMPOUND_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from salesforce_emulator.bulk.jobs import Job
@@ -67,6 +67,12 @@ def prepare(org: Org, user: User, text: str, *, deleted: bool) -> tuple[Compiled
 def refused(message: str) -> errors.ApiError:
     """Refuse a query that only the query API takes."""
     return errors.simple(400, "API_ERROR", message)
+
+
+def other_object(root: str, name: str) -> errors.ApiError:
+    """Refuse a query of another object than its job's (the text is from a user's report)."""
+    text = f"The root entity of the requested query ({root}) does not match the entity of the requested Bulk API Job"
+    return errors.simple(400, "INVALID_TYPE_FOR_OPERATION", f"{text} ({name}).")
 
 
 def columns(root: Node, prefix: str = "") -> list[_Column]:
@@ -112,23 +118,45 @@ def write_csv(org: Org, job: Job, compiled: Compiled, files: tuple[Path, Path], 
 
 def write_json(org: Org, job: Job, compiled: Compiled, data: Path, going: Callable[[], bool]) -> int:
     """Write a query's rows as Bulk v1 prints JSON; return their count."""
-    make = record_maker(compiled.root, f"/services/data/v{job.version}/sobjects")
-    timed = [column.position for column in columns(compiled.root) if column.type in {"date", "datetime"}]
+    times = dict.fromkeys(("date", "datetime"), _milliseconds)
     count = 0
     with data.open("wb") as out:
         out.write(b"[")
-        for page in _pages(org, compiled):
-            for row in page:
-                cells = list(row)
-                for place in timed:
-                    cells[place] = _milliseconds(cells[place])
-                out.write(b"," if count else b"")
-                out.write(orjson.dumps(make(tuple(cells))))
-                count += 1
-            if not going():
-                break
+        for record in _records(org, job, compiled, times, going):
+            out.write(b"," if count else b"")
+            out.write(orjson.dumps(record))
+            count += 1
         out.write(b"]")
     return count
+
+
+def write_xml(org: Org, job: Job, compiled: Compiled, data: Path, going: Callable[[], bool]) -> int:
+    """Write a query's rows as Bulk v1 prints XML; return their count."""
+    count = 0
+    with data.open("wb") as out:
+        out.write(trees.ROWS_BEGIN)
+        for record in _records(org, job, compiled, {"datetime": _moment}, going):
+            out.write(trees.row_as_xml(record).encode())
+            count += 1
+        out.write(trees.ROWS_END)
+    return count
+
+
+def _records(
+    org: Org, job: Job, compiled: Compiled, times: Mapping[str, Callable[[Any], Any]], going: Callable[[], bool]
+) -> Iterator[dict[str, Any]]:
+    """Read a query's records, those values printed by `times` whose type it names."""
+    make = record_maker(compiled.root, f"/services/data/v{job.version}/sobjects")
+    timed = [(column.position, times[column.type]) for column in columns(compiled.root) if column.type in times]
+    for page in _pages(org, compiled):
+        for row in page:
+            cells = list(row)
+            for place, printed in timed:
+                cells[place] = None if cells[place] is None else printed(cells[place])
+            if (record := make(tuple(cells))) is not None:
+                yield record
+        if not going():
+            return
 
 
 def page(data: Path, index: Path, first: int, limit: int) -> tuple[Iterator[bytes], int, int | None]:
@@ -178,8 +206,6 @@ def _moment(value: Any) -> str:
 _PRINTERS: dict[str, Callable[[Any], Any]] = {"boolean": _flag, "datetime": _moment}
 
 
-def _milliseconds(value: str | None) -> int | None:
-    if value is None:
-        return None
+def _milliseconds(value: str) -> int:
     moment = read_stamp(value) if "T" in value else datetime.fromisoformat(value).replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1000

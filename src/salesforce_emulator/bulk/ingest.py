@@ -123,7 +123,7 @@ def delete(call: Call, job_id: str) -> Reply:
 
 def list_all(call: Call) -> Reply:
     """Answer GET /jobs/ingest: jobs of 2.0 and of v1, a thousand a page."""
-    return list_jobs(call, "ingest", (job for job in call.org.bulk.jobs.all_jobs() if not job.is_query))
+    return list_jobs(call, "ingest", (job for job in call.org.bulk.current().all_jobs() if not job.is_query))
 
 
 def successful(call: Call, job_id: str) -> Reply:
@@ -252,7 +252,7 @@ def _progress(job: Job) -> dict[str, Any]:
 
 
 def _find(call: Call, job_id: str) -> Job:
-    job = call.org.bulk.jobs.job(job_id)
+    job = call.org.bulk.current().job(job_id)
     if job is None or job.kind != "V2Ingest" or (job.user_id != call.user.id and call.user.profile != ADMIN):
         raise errors.not_found()
     return job

@@ -33,6 +33,8 @@ _TABLES = (
 )
 _JOB, _BATCH = "750", "751"
 _PAGE = 2_000
+_UNFINISHED = frozenset({".upload", ".part"})
+"""Files of uploads that a killed server was still reading."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +108,9 @@ class Jobs:
             self._remember(Job(**values) if "kind" in values else Unit(**values))
         for unit_id in self._units:
             storage.reserve_number(unit_id[:3], ids.number(unit_id))
+        for path in folder.iterdir():
+            if path.suffix in _UNFINISHED or path.stem not in self._units:
+                path.unlink()
 
     def _remember(self, unit: Unit) -> None:
         with self._lock:
@@ -121,10 +126,11 @@ class Jobs:
         self.keep(job)
         return job
 
-    def add_batch(self, job: Job, now: str, state: str) -> Unit:
-        """Make a batch of a job."""
+    def add_batch(self, job: Job, now: str, data: bytes) -> Unit:
+        """Make a batch of a job, which waits to be worked on."""
         batch_id = ids.make(_BATCH, self._storage.next_number(_BATCH))
-        batch = Unit(id=batch_id, job_id=job.id, state=state, created=now, modified=now)
+        batch = Unit(id=batch_id, job_id=job.id, state="Queued", created=now, modified=now)
+        self.data(batch).write_bytes(data)
         self._remember(batch)
         self.keep(batch)
         return batch
@@ -171,6 +177,16 @@ class Jobs:
                 db.execute("DELETE FROM _bulk_result WHERE unit = ?", (unit.id,))
                 for path in self.folder.glob(f"{unit.id}.*"):
                     path.unlink(missing_ok=True)
+
+    def expire(self, before: str, final: Container[str]) -> None:
+        """Forget the jobs whose youngest batch (or they themselves) is older than a stamp, if all is in a final state.
+
+        The rule is documented (Bulk API limits).
+        """
+        for job in self.all_jobs():
+            units = [job, *self.batches(job)]
+            if max(unit.created for unit in units) < before and all(unit.state in final for unit in units):
+                self.delete(job)
 
     def clear(self) -> None:
         """Forget everything."""

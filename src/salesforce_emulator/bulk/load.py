@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from salesforce_emulator import errors, ids, records, rows
-from salesforce_emulator.bulk import csvio
-from salesforce_emulator.bulk.columns import Columns, Entry, own_id
+from salesforce_emulator.bulk import csvio, trees
+from salesforce_emulator.bulk.columns import SPELLINGS, Columns, Entry, own_id
 from salesforce_emulator.bulk.csvio import InvalidBatchError
 from salesforce_emulator.bulk.jobs import Result
 from salesforce_emulator.errors import ApiError, FieldTypeError, Problem, RecordError
@@ -31,10 +29,9 @@ if TYPE_CHECKING:
     from salesforce_emulator.users import User
 
     Record = tuple[Columns, Sequence[Any]]
+    """What the columns mean, and the cells."""
 
 LOT = 200
-_NOTHING = object()
-"""What no cell of JSON is: there, a name that is absent changes nothing."""
 OPERATIONS = frozenset({"insert", "update", "upsert", "delete", "hardDelete"})
 
 
@@ -49,19 +46,22 @@ class Loader:
 
     def records(self, path: Path) -> Iterator[Record]:
         """Read a unit's data: each record's cells and what its columns mean. Raises `InvalidBatchError`."""
-        return self._from_json(path) if self.job.content_type == "JSON" else self._from_csv(path)
+        if self.job.content_type == "CSV":
+            return self._from_csv(path)
+        read = trees.from_json if self.job.content_type == "JSON" else trees.from_xml
+        return self._from_trees(read(path.read_bytes()))
 
     def write(self, lot: Sequence[Record], first: int, db: sqlite3.Connection, locked: Any = ()) -> list[Result]:
         """Write records inside the caller's transaction; `first` is the position of the first in the data."""
         writer = Writer.at(self.org, self.user, self.org.clock.now())
-        unchanged = "" if self.job.content_type == "CSV" else _NOTHING
+        spelling = SPELLINGS[self.job.content_type]
         seen: set[Any] = set()
         results = []
         for position, (columns, cells) in enumerate(lot, start=first):
             try:
                 if position in locked:
                     raise errors.locked(None)
-                entry = columns.read(db, cells, unchanged)
+                entry = columns.read(db, cells, spelling)
                 record_id, created = _WRITES[self.job.operation](self, writer, db, entry, seen)
                 results.append(Result(position, record_id, created))
             except RecordError as error:
@@ -86,20 +86,13 @@ class Loader:
                 raise InvalidBatchError(message)
             yield columns, line
 
-    def _from_json(self, path: Path) -> Iterator[Record]:
-        try:
-            given = orjson.loads(path.read_bytes())
-        except orjson.JSONDecodeError as error:
-            raise InvalidBatchError(f"Failed to parse JSON: {error}") from error
-        if not isinstance(given, list) or not all(isinstance(record, dict) for record in given):
-            raise InvalidBatchError("Failed to parse JSON: a list of records is expected")
+    def _from_trees(self, records: Iterator[dict[str, Any]]) -> Iterator[Record]:
         known: dict[tuple[str, ...], Columns] = {}
-        for record in given:
-            flat = dict(_flat(record))
-            names = tuple(flat)
+        for record in records:
+            names = tuple(record)
             if names not in known:
                 known[names] = self._columns(names)
-            yield known[names], list(flat.values())
+            yield known[names], list(record.values())
 
     def _columns(self, names: Sequence[str]) -> Columns:
         operation = self.job.operation
@@ -169,14 +162,3 @@ _WRITES: dict[str, Callable[[Loader, Writer, sqlite3.Connection, Entry, set[Any]
     "delete": Loader.delete,
     "hardDelete": Loader.hard_delete,
 }
-
-
-def _flat(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Turn `{"Account": {"Ext__c": "1"}}` into `Account.Ext__c`, as a CSV header says it."""
-    for name, value in record.items():
-        if name.lower() == "attributes":
-            continue
-        if isinstance(value, dict):
-            yield from ((f"{name}.{inner}", each) for inner, each in value.items() if inner.lower() != "attributes")
-        else:
-            yield name, value

@@ -28,7 +28,7 @@ def create(call: Call) -> Reply:
     """Answer POST /jobs/query; a query that is wrong is refused here already."""
     given = call.json_object()
     operation, text = given.get("operation"), given.get("query")
-    if operation not in {"query", "queryAll"}:
+    if operation not in ("query", "queryAll"):
         raise errors.simple(400, "INVALIDJOB", f"Unknown operation: {operation}")
     if not isinstance(text, str) or not text.strip():
         raise errors.simple(400, "INVALIDJOB", "No query to process.")
@@ -80,7 +80,7 @@ def delete(call: Call, job_id: str) -> Reply:
 
 def list_all(call: Call) -> Reply:
     """Answer GET /jobs/query."""
-    return ingest.list_jobs(call, "query", (job for job in call.org.bulk.jobs.all_jobs() if job.is_query))
+    return ingest.list_jobs(call, "query", (job for job in call.org.bulk.current().all_jobs() if job.is_query))
 
 
 def results(call: Call, job_id: str) -> Reply:
@@ -116,7 +116,7 @@ def _shown(job: Job) -> dict[str, Any]:
 
 
 def _find(call: Call, job_id: str) -> Job:
-    job = call.org.bulk.jobs.job(job_id)
+    job = call.org.bulk.current().job(job_id)
     if job is None or job.kind != "V2Query" or (job.user_id != call.user.id and call.user.profile != ADMIN):
         raise errors.not_found()
     return job

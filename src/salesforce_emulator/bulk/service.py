@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,16 @@ from salesforce_emulator.bulk import export
 from salesforce_emulator.bulk.csvio import InvalidBatchError
 from salesforce_emulator.bulk.jobs import Job, Jobs
 from salesforce_emulator.bulk.load import LOT, Loader
+from salesforce_emulator.clock import stamp
 from salesforce_emulator.errors import ApiError
-from salesforce_emulator.limits import BULK_BATCHES
+from salesforce_emulator.limits import BULK_BATCHES, BULK_QUERY_MEGABYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from salesforce_emulator.bulk.jobs import Unit
+    from salesforce_emulator.bulk.load import Record
     from salesforce_emulator.org import Org
     from salesforce_emulator.users import User
 
@@ -29,6 +33,9 @@ _log = logging.getLogger(__name__)
 BATCH = 10_000
 RUNNING, WAITING = frozenset({"InProgress"}), frozenset({"UploadComplete", "Queued"})
 DONE, DONE_V1 = "JobComplete", "Completed"
+FINAL = frozenset({DONE, DONE_V1, "Closed", "Aborted", "Failed", "NotProcessed"})
+KEPT = timedelta(days=7)
+"""How long what is finished can be read (documented)."""
 _POLL_SECONDS = 0.2
 
 
@@ -93,6 +100,22 @@ class Bulk:
             self._changed.notify_all()
         return True
 
+    def abort_batches(self, job: Job) -> bool:
+        """Abort a job of v1: what waits is not processed, what runs fails; False where nothing is left to abort."""
+        with self._changed:
+            unfinished = [batch for batch in self.jobs.batches(job) if batch.state not in FINAL]
+            if job.state == "Aborted" or (job.state == "Closed" and not unfinished):
+                return False
+            self.set_state(job, "Aborted")
+            for batch in unfinished:
+                self.set_state(batch, "NotProcessed" if batch.state in WAITING else "Failed")
+        return True
+
+    def current(self) -> Jobs:
+        """Return the jobs, without those whose time is over by the org's clock."""
+        self.jobs.expire(stamp(self._org.clock.now() - KEPT), FINAL)
+        return self.jobs
+
     def reset(self) -> None:
         """Forget all jobs; what runs stops before its next records."""
         with self._changed:
@@ -134,9 +157,13 @@ class Bulk:
                 self._read(unit, job, user)
             else:
                 self._load(unit, job, user)
-        except (InvalidBatchError, ApiError) as error:
-            message = str(error) if isinstance(error, InvalidBatchError) else error.body[0]["message"]
-            self._finish(unit, "Failed", message, started)
+        except InvalidBatchError as error:
+            self._finish(unit, "Failed", str(error), started)
+            return
+        except ApiError as error:
+            code, message = error.body[0]["errorCode"], error.body[0]["message"]
+            text = message if unit is job else f"InvalidBatch : Failed to process query: {code}: {message}"
+            self._finish(unit, "Failed", text, started)
             return
         self._finish(unit, DONE if unit is job else DONE_V1, None, started)
 
@@ -171,13 +198,16 @@ class Bulk:
             raise InvalidBatchError(f"Unable to find object: {job.object}", "InvalidJob")
         loader = Loader(org, user, view, job)
         given = loader.records(self.jobs.data(unit))
+        if unit is not job:
+            given = _at_most(BATCH, given)
         unit.processed, unit.failed = self.jobs.counts(unit)
         done = unit.processed
         next(islice(given, done, done), None)
         while batch := list(islice(given, max(self.pace.batch_size, 1))):
             if done and not self._rest(unit, self.pace.seconds):
                 return
-            if not org.quota.take(BULK_BATCHES):
+            # A batch of v1 was counted when it came.
+            if unit is job and not org.quota.take(BULK_BATCHES):
                 raise InvalidBatchError("ApiBatchItems Limit exceeded.", "ExceededQuota")
             for start in range(0, len(batch), LOT):
                 with org.storage.writing() as db:
@@ -190,14 +220,31 @@ class Bulk:
             self.jobs.keep(unit)
 
     def _read(self, unit: Unit, job: Job, user: User) -> None:
-        text = job.query if unit is job else self.jobs.data(unit).read_text(encoding="utf-8")
-        compiled, _ = export.prepare(self._org, user, text or "", deleted=job.operation == "queryAll")
+        org = self._org
+        text = job.query if unit is job else self.jobs.data(unit).read_text(encoding="utf-8", errors="replace")
+        compiled, root = export.prepare(org, user, text or "", deleted=job.operation == "queryAll")
+        if root != job.object:
+            raise export.other_object(root, job.object)
+        if unit is job and not org.quota.left(BULK_QUERY_MEGABYTES):
+            raise InvalidBatchError("Bulk query file storage limit exceeded.", "ExceededQuota")
         found = self.jobs.rows(unit)
 
         def going() -> bool:
             return self._rest(unit, 0)
 
-        if job.content_type == "JSON":
-            unit.processed = export.write_json(self._org, job, compiled, found, going)
+        if job.content_type == "CSV":
+            unit.processed = export.write_csv(org, job, compiled, (found, self.jobs.index(unit)), going)
         else:
-            unit.processed = export.write_csv(self._org, job, compiled, (found, self.jobs.index(unit)), going)
+            write = export.write_json if job.content_type == "JSON" else export.write_xml
+            unit.processed = write(org, job, compiled, found, going)
+        if unit is job:
+            org.quota.take(BULK_QUERY_MEGABYTES, found.stat().st_size / 2**20)
+
+
+def _at_most(limit: int, given: Iterator[Record]) -> Iterator[Record]:
+    """Read a batch of v1 as a whole, or refuse it: the text, with its header counted, is from a user's report."""
+    found = list(given)
+    if len(found) > limit:
+        text = f"Exceeded number of records: {len(found) + 1}. Number of records should be less than or equal to"
+        raise InvalidBatchError(f"{text} {limit + 1}")
+    return iter(found)
