@@ -184,7 +184,7 @@ def _flags(view: ObjectView) -> list[str]:
     access = view.access
     permitted = (access.read, access.edit, access.delete, access.edit, access.edit and access.delete)
     levels = (Level.READ, Level.EDIT, Level.ALL, Level.TRANSFER, Level.ALL)
-    return [_open(view, level, permitted=each) for level, each in zip(levels, permitted, strict=True)]
+    return [_open(view, level, permitted=access.read and each) for level, each in zip(levels, permitted, strict=True)]
 
 
 def _open(view: ObjectView, level: Level, *, permitted: bool) -> str:
