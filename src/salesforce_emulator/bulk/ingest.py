@@ -7,36 +7,26 @@ error codes spelled as v1's exception codes in capitals, the text for a state th
 
 from __future__ import annotations
 
-import re
-import shutil
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from salesforce_emulator import errors, ids
 from salesforce_emulator.access import ADMIN
-from salesforce_emulator.bulk import csvio, results
+from salesforce_emulator.bulk import csvio, results, uploads
 from salesforce_emulator.bulk.load import OPERATIONS
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from salesforce_emulator.access import ObjectView
     from salesforce_emulator.bulk.jobs import Job
     from salesforce_emulator.web import Call
 
-MAX_BYTES = 150_000_000 * 3 // 4
-"""What may be uploaded: 150 MB after base64."""
-
 _MAX_MULTIPART = 100_000
 _LIST_PAGE = 1_000
 _FINISHED = {"JobComplete": "Completed", "Failed": "Failed", "Aborted": "Aborted"}
-_BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
-_PART_NAME = re.compile(rb'name="?([^";\r\n]+)"?', re.IGNORECASE)
-_CHUNK = 2**20
 
 
 def create(call: Call) -> Reply:
@@ -46,7 +36,7 @@ def create(call: Call) -> Reply:
         return Reply(_created(call, _new_job(call, call.json_object(), "Open")))
     if len(call.body) > _MAX_MULTIPART:
         raise errors.simple(400, "INVALIDBATCH", f"A multipart job takes at most {_MAX_MULTIPART} characters")
-    parts = _multipart(call.body, content_type)
+    parts = uploads.multipart(call.body, content_type)
     try:
         given = orjson.loads(parts[b"job"])
         content = parts[b"content"]
@@ -76,7 +66,7 @@ def upload(call: Call, job_id: str) -> Reply:
             "create a new Job and make sure you only do 'PUT' once on a given Job."
         )
         raise errors.simple(400, "INVALIDJOBSTATE", text)
-    _take_upload(call, target)
+    uploads.take(call, target)
     return Reply(None, 201)
 
 
@@ -269,39 +259,3 @@ def _results(call: Call, job_id: str, kind: results.Kind) -> Reply:
     if job.state not in _FINISHED:
         raise errors.simple(400, "INVALIDJOBSTATE", f"Job is not complete. Current job state is '{job.state}'")
     return Reply(kind(call.org.bulk.jobs, job), 200, {"Content-Type": "text/csv"})
-
-
-def _take_upload(call: Call, target: Path) -> None:
-    """Put an upload where the job's data lie; one that came as gzip is unpacked on the way."""
-    if call.upload is None:
-        target.write_bytes(call.body)
-        return
-    if call.headers.get("content-encoding", "").lower() != "gzip":
-        call.upload.replace(target)
-        return
-    unpacking = zlib.decompressobj(wbits=31)
-    unpacked = target.with_suffix(".part")
-    try:
-        with call.upload.open("rb") as packed, unpacked.open("wb") as out:
-            while chunk := packed.read(_CHUNK):
-                out.write(unpacking.decompress(chunk))
-                if out.tell() > MAX_BYTES:
-                    raise errors.body_too_large()
-    except zlib.error as error:
-        raise errors.simple(400, "INVALID_INPUT", f"the body is not gzip: {error}") from error
-    else:
-        shutil.move(unpacked, target)
-    finally:
-        unpacked.unlink(missing_ok=True)
-
-
-def _multipart(body: bytes, content_type: str) -> dict[bytes, bytes]:
-    match = _BOUNDARY.search(content_type)
-    if match is None:
-        raise errors.simple(400, "INVALIDJOB", "multipart without boundary")
-    found = {}
-    for part in body.split(b"--" + match[1].encode())[1:-1]:
-        head, _, content = part.partition(b"\r\n\r\n")
-        if name := _PART_NAME.search(head):
-            found[name[1]] = content.removesuffix(b"\r\n")
-    return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contract.emulator.bulk_client import Bulk
 from tests.emulator import emulator_process, salesforce
 
 if TYPE_CHECKING:
@@ -60,3 +61,9 @@ def lead(api: Api) -> Callable[..., str]:
         return api.create("Lead", **{"LastName": "Yamada", "Company": "ACME", **values})
 
     return make
+
+
+@pytest.fixture
+def bulk(api: Api) -> Bulk:
+    """Give a client of ingest jobs of an empty org."""
+    return Bulk(api)

@@ -148,6 +148,22 @@ def test_query_jobs_count_against_the_daily_limit(salesforce: Emulator, api: Api
     assert answer["message"].startswith("Max bulk v2 query jobs (10000) per 24 hrs has been reached")
 
 
+def test_results_count_against_the_day_s_storage(salesforce: Emulator, api: Api):
+    """Each result takes its size of DailyBulkV2QueryFileStorageMB; without any left a query fails (text guessed)."""
+    text = "𠮷" * 8_000
+    records = [
+        {"attributes": {"type": "Lead"}, "LastName": f"N{n}", "Company": "C", "Description": text} for n in range(100)
+    ]
+    salesforce.rest("POST", "composite/sobjects", {"records": records})
+    salesforce.control("PUT", "limits", {"DailyBulkV2QueryFileStorageMB": {"Remaining": 3}})
+    soql = "SELECT Description FROM Lead"
+    jobs = [finished(api, soql), finished(api, soql)]
+    left = api("GET", "limits").json()["DailyBulkV2QueryFileStorageMB"]
+    assert [job["state"] for job in jobs] == ["JobComplete", "Failed"]
+    assert (left["Remaining"], left["Max"]) == (0, 976_562)
+    assert jobs[1]["errorMessage"].startswith("ExceededQuota : ")
+
+
 def test_simple_salesforce_loads_and_reads(salesforce: Emulator):
     """Unpatched simple_salesforce inserts, updates, deletes and queries by Bulk 2.0."""
     user = salesforce.integration
