@@ -6,16 +6,15 @@ Every call needs the admin's bearer token. Errors are `{"error": text}`.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import orjson
 
-from salesforce_emulator import administration, ids, lifecycle, records, schema, upkeep
+from salesforce_emulator import administration, customising, ids, lifecycle, records, schema, upkeep
 from salesforce_emulator.access import ADMIN
-from salesforce_emulator.asked import Refused, field_of, json_object, table_of
+from salesforce_emulator.asked import Refused, json_object, table_of
 from salesforce_emulator.clock import parse_moment, read_stamp, stamp
 from salesforce_emulator.errors import ApiError, FieldTypeError
 from salesforce_emulator.faults import InvalidFaultError
@@ -83,28 +82,6 @@ def _read_faults(org: Org, _: Any) -> list[dict[str, Any]]:
     return org.faults.as_json()
 
 
-def _add_field(org: Org, given: Any, name: str) -> dict[str, str]:
-    table, field = table_of(org, name), schema.custom_field(json_object(given))
-    if field.name.lower() in table.schema.by_name:
-        raise Refused(f"there is a field {table.name}.{field.name} already")
-    org.add_field(table, field)
-    return {"name": field.name}
-
-
-def _drop_field(org: Org, _: Any, name: str, field: str) -> None:
-    table, found = field_of(org, name, field)
-    if not found.custom:
-        raise Refused(f"{table.name}.{found.name} is a standard field")
-    org.drop_field(table, found.name)
-
-
-def _set_picklist(org: Org, given: Any, name: str, field: str) -> None:
-    table, found = field_of(org, name, field)
-    if found.type not in {"picklist", "multipicklist", "combobox"}:
-        raise Refused(f"{table.name}.{found.name} is no picklist")
-    org.change_field(table, replace(found, picklist=schema.picklist_values(given)))
-
-
 def _set_clock(org: Org, given: Any) -> dict[str, str]:
     given = json_object(given)
     offset, frozen = given.get("offset_seconds", 0), given.get("frozen_at")
@@ -151,12 +128,10 @@ _OWN: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/reset", {"POST": _reset}),
     ("/requests", {"GET": _read_requests, "DELETE": _clear_requests}),
     ("/faults", {"GET": _read_faults, "PUT": _set_faults}),
-    (f"/fields/{_NAME}", {"POST": _add_field}),
-    (f"/fields/{_NAME}/(?P<field>[^/]+)", {"DELETE": _drop_field}),
-    (f"/picklists/{_NAME}/(?P<field>[^/]+)", {"PUT": _set_picklist}),
     ("/clock", {"GET": _read_clock, "PUT": _set_clock}),
     (f"/rows/{_NAME}/(?P<record_id>[^/]+)", {"PUT": _set_row}),
 )
 _ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
-    (re.compile(f"{pattern}/?"), handlers) for pattern, handlers in (*_OWN, *administration.ROUTES, *upkeep.ROUTES)
+    (re.compile(f"{pattern}/?"), handlers)
+    for pattern, handlers in (*_OWN, *administration.ROUTES, *customising.ROUTES, *upkeep.ROUTES)
 ]

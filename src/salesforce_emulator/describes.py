@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from salesforce_emulator import describe
+from salesforce_emulator import describe, errors, ids
 from salesforce_emulator.clock import http_date
+from salesforce_emulator.record_types import mapping
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from salesforce_emulator.access import ObjectView
     from salesforce_emulator.web import Call
+
+LAYOUT_ID = ids.make("00h", 1)
 
 
 def describe_global(call: Call) -> Reply:
@@ -46,10 +50,77 @@ def describe_object(call: Call, name: str) -> Reply:
                 view.name,
                 readable=lambda child, field: field not in views[child].hidden,
             ),
+            record_types=call.org.record_types.infos(view.name),
             overrides=view.overrides,
         )
 
     return _cached(call, view.name, build)
+
+
+def describe_layouts(call: Call, name: str) -> Reply:
+    """Answer GET /sobjects/{object}/describe/layouts: each record type with its picklists.
+
+    With more than one record type the layouts themselves are null here (documented).
+    """
+    view = _laid_out(call, name)
+    types, infos = call.org.record_types, _infos(call, view)
+    mappings = [
+        {
+            **mapping(types, view.schema, info, view.hidden),
+            "layoutId": LAYOUT_ID,
+            "urls": _layout_urls(call, view, info),
+        }
+        for info in infos
+    ]
+    selector = len([info for info in infos if info["available"] and not info["master"]]) > 1
+    body = {
+        "layouts": None if len(infos) > 1 else [_layout()],
+        "recordTypeMappings": [dict(sorted(each.items())) for each in mappings],
+        "recordTypeSelectorRequired": [selector],
+    }
+    return Reply(body)
+
+
+def describe_layout(call: Call, name: str, record_type_id: str) -> Reply:
+    """Answer GET /sobjects/{object}/describe/layouts/{record type}: its layout, which is empty here."""
+    view = _laid_out(call, name)
+    wanted = ids.normalise(record_type_id)
+    if wanted not in {info["recordTypeId"] for info in _infos(call, view)}:
+        raise errors.not_found()
+    return Reply(_layout())
+
+
+def _laid_out(call: Call, name: str) -> ObjectView:
+    view = call.org.require(call.user, name)
+    if not view.schema.top["layoutable"]:
+        raise errors.not_found()
+    return view
+
+
+def _infos(call: Call, view: ObjectView) -> list[dict[str, Any]]:
+    return call.org.record_types.infos(view.name)
+
+
+def _layout_urls(call: Call, view: ObjectView, info: dict[str, Any]) -> dict[str, str]:
+    return {"layout": f"{call.root}/sobjects/{view.name}/describe/layouts/{info['recordTypeId']}"}
+
+
+def _layout() -> dict[str, Any]:
+    """Return a layout with the documented keys and nothing on it."""
+    return {
+        "buttonLayoutSection": {"detailButtons": []},
+        "detailLayoutSections": [],
+        "editLayoutSections": [],
+        "feedView": None,
+        "highlightsPanelLayoutSection": None,
+        "id": LAYOUT_ID,
+        "multirowEditLayoutSections": [],
+        "offlineLinks": [],
+        "quickActionList": {"quickActionListItems": []},
+        "relatedContent": None,
+        "relatedLists": [],
+        "saveOptions": [],
+    }
 
 
 def describe_basic(call: Call, name: str) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from salesforce_emulator.org import Org
     from salesforce_emulator.schema import SObjectSchema
 
-_FIELDS, _ACCESS, _SHARING, _RULES, _AUTOMATION = "fields", "access", "sharing", "rules", "automation"
+_FIELDS, _ACCESS, _SHARING, _RULES, _AUTOMATION, _TYPES = (
+    "fields", "access", "sharing", "rules", "automation", "record_types",
+)  # fmt: skip
 
 
 def as_settings(org: Org) -> list[tuple[str, str]]:
@@ -36,6 +38,7 @@ def as_settings(org: Org) -> list[tuple[str, str]]:
         _SHARING: org.sharing.as_json(),
         _RULES: org.rules.as_json(),
         _AUTOMATION: org.automation.as_json(),
+        _TYPES: org.record_types.as_json(),
     }
     return [(name, orjson.dumps(each).decode()) for name, each in kept.items()]
 
@@ -44,9 +47,8 @@ def restored_schemas(settings: Mapping[str, str]) -> dict[str, SObjectSchema]:
     """Return the standard schema with the kept fields in it."""
     schemas = schema.load()
     for kept in orjson.loads(settings.get(_FIELDS, "[]")):
-        old, field = schemas[kept["object"]], _field(kept["field"])
-        others = {each.name: each for each in old.fields}
-        schemas[old.name] = replace(old, fields=tuple((others | {field.name: field}).values()))
+        old = schemas[kept["object"]]
+        schemas[old.name] = schema.with_field(old, _field(kept["field"]))
     return schemas
 
 
@@ -57,6 +59,7 @@ def restore(org: Org, settings: Mapping[str, str]) -> None:
         for profile, permissions in {INTEGRATION: kept, **kept.get("profiles", {})}.items():
             _restore_permissions(org.access, profile, permissions)
     org.sharing.restore(orjson.loads(settings.get(_SHARING, "{}")))
+    org.record_types.restore(orjson.loads(settings.get(_TYPES, "{}")))
     for name, rule in orjson.loads(settings.get(_RULES, "[]")):
         org.rules.add(name, rule, org.schemas)
     for name, step in orjson.loads(settings.get(_AUTOMATION, "[]")):

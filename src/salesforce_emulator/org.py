@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator import computed, errors, formulas, ids, metadata, schema
+from salesforce_emulator import computed, errors, formulas, ids, metadata, records, schema
 from salesforce_emulator.access import Access, ObjectView
 from salesforce_emulator.automation import Automation
 from salesforce_emulator.barrier import Barrier
@@ -17,9 +17,10 @@ from salesforce_emulator.bulk.service import Bulk
 from salesforce_emulator.clock import Clock, stamp
 from salesforce_emulator.faults import Faults
 from salesforce_emulator.limits import Quota
+from salesforce_emulator.record_types import RecordType, RecordTypes, record_type_field
 from salesforce_emulator.requestlog import RequestLog
 from salesforce_emulator.rules import Rules
-from salesforce_emulator.seed import organization_row, user_row
+from salesforce_emulator.seed import organization_row, record_type_row, user_row
 from salesforce_emulator.sharing import Sharing
 from salesforce_emulator.storage import Storage
 from salesforce_emulator.users import Users
@@ -49,6 +50,7 @@ class Org:
         self.sharing = Sharing(fresh=profile == "fresh")
         self.rules = Rules()
         self.automation = Automation()
+        self.record_types = RecordTypes()
         self.access = Access(self.sharing, partial(computed.select, self), fresh=profile == "fresh")
         metadata.restore(self, kept)
         self.users = Users(self.storage, keys)
@@ -75,6 +77,7 @@ class Org:
             self.sharing.reset()
             self.rules.clear()
             self.automation.clear()
+            self.record_types.clear()
             self.users.reset_permissions()
             self.access.reset()
             self.quota.reset()
@@ -188,6 +191,19 @@ class Org:
         changed = replace(table.schema, fields=fields)
         self.storage.refresh(changed)
         self.replace_schema(changed)
+
+    def put_record_type(self, table: Table, made: RecordType) -> None:
+        """Add or change a record type: its row, and with an object's first one the field that rows name theirs by."""
+        changed = schema.with_field(table.schema, record_type_field())
+        if changed is not table.schema:
+            self.storage.add_column(changed, changed.by_name["recordtypeid"])
+            self.replace_schema(changed)
+        self.record_types.put(table.name, made)
+        with self.storage.writing() as db:
+            values = record_type_row(stamp(self.clock.now()), self.users.admin, table.name, made)
+            self._insert_missing(db, "RecordType", values)
+            records.put(db, self.storage.tables["RecordType"], made.id, values)
+        self.metadata_changed()
 
     def cached_describe(self, key: Any) -> bytes | None:
         """Return a describe already printed for this state of the schema."""

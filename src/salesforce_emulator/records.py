@@ -94,6 +94,7 @@ def create(writer: Writer, db: sqlite3.Connection, view: ObjectView, values: dic
         raise errors.not_insertable(view.name)
     if refused := [name for name in values if name not in view.createable]:
         raise RecordError([errors.not_writeable(refused)])
+    writer.org.record_types.assign(view.schema, values, None, new=True)
     missing = [name for name in view.required if values.get(name) is None]
     problems = [*_required(missing), *_value_problems(values)]
     if problems:
@@ -116,6 +117,7 @@ def update(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: 
         raise errors.converted_lead()
     if refused := [name for name in values if name not in view.updateable]:
         raise RecordError([errors.not_writeable(refused)])
+    writer.org.record_types.assign(view.schema, values, current.get("RecordTypeId"), new=False)
     emptied = [name for name, value in values.items() if value is None and name in view.table.never_null]
     problems = [*_required(emptied), *_value_problems(values)]
     if problems:
@@ -298,7 +300,7 @@ def _live_row(db: sqlite3.Connection, view: ObjectView, record_id: str, level: L
     return current
 
 
-_STATE = ("Id", "IsDeleted", "IsConverted", "IsUnreadByOwner", "OwnerId", "FirstName", "LastName")
+_STATE = ("Id", "IsDeleted", "IsConverted", "IsUnreadByOwner", "OwnerId", "FirstName", "LastName", "RecordTypeId")
 """What decides whether and how a row may be changed."""
 
 

@@ -8,6 +8,7 @@ from salesforce_emulator.computed import profile_id
 from salesforce_emulator.users import ORGANIZATION_ID
 
 if TYPE_CHECKING:
+    from salesforce_emulator.record_types import RecordType
     from salesforce_emulator.sharing import Sharing
     from salesforce_emulator.users import User
 
@@ -51,6 +52,19 @@ def organization_row(when: str, admin: User, sharing: Sharing) -> dict[str, Any]
         "MonthlyPageViewsEntitlement": 0,
         "IsReadOnly": 0,
         **{f"Default{name}Access": sharing.default(name) for name in ("Account", "Contact", "Lead")},
+        **_stamps(when, admin),
+    }
+
+
+def record_type_row(when: str, admin: User, name: str, made: RecordType) -> dict[str, Any]:
+    """Return the row of an object's record type."""
+    return {
+        "Id": made.id,
+        "Name": made.label,
+        "DeveloperName": made.name,
+        "Description": made.description,
+        "SobjectType": name,
+        "IsActive": int(made.active),
         **_stamps(when, admin),
     }
 

@@ -38,6 +38,8 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (r"/sobjects", {"GET": describes.describe_global}),
     (_OBJECT, {"GET": describes.describe_basic, "POST": rows.create}),
     (_OBJECT + r"/describe", {"GET": describes.describe_object}),
+    (_OBJECT + r"/describe/layouts", {"GET": describes.describe_layouts}),
+    (_OBJECT + r"/describe/layouts/(?P<record_type_id>[^/]+)", {"GET": describes.describe_layout}),
     (_OBJECT + r"/updated", {"GET": changes.updated}),
     (_OBJECT + r"/deleted", {"GET": changes.deleted}),
     (_ONE, {"GET": rows.read, "PATCH": rows.update, "DELETE": rows.delete}),

@@ -95,9 +95,14 @@ def _email(field: FieldSchema, value: Any) -> str | None:
 
 def _allowed(field: FieldSchema, value: str) -> str:
     if field.restricted_picklist and not any(each.value == value and each.active for each in field.picklist):
-        message = f"{field.label}: bad value for restricted picklist field: {value}"
-        raise FieldValueError(Problem("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, (field.name,)))
+        raise FieldValueError(bad_choice(field, value))
     return value
+
+
+def bad_choice(field: FieldSchema, value: str) -> Problem:
+    """Refuse a value that a restricted picklist, or the row's record type, does not offer."""
+    message = f"{field.label}: bad value for restricted picklist field: {value}"
+    return Problem("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, (field.name,))
 
 
 def _picklist(field: FieldSchema, value: Any) -> str | None:

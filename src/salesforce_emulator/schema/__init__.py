@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salesforce_emulator.schema.custom import InvalidFieldError, custom_field, picklist_values
+from salesforce_emulator.schema.custom import InvalidFieldError, custom_field, picklist_values, with_field
 from salesforce_emulator.schema.files import load
 from salesforce_emulator.schema.model import ATTRIBUTES, FieldSchema, PicklistValue, SObjectSchema
 
@@ -15,4 +15,5 @@ __all__ = [
     "custom_field",
     "load",
     "picklist_values",
+    "with_field",
 ]

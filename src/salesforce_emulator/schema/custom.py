@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator.schema.derive import TYPES, build_field
-from salesforce_emulator.schema.model import ATTRIBUTES, FieldSchema, PicklistValue
+from salesforce_emulator.schema.model import ATTRIBUTES, FieldSchema, PicklistValue, SObjectSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,17 @@ def custom_field(description: Mapping[str, Any]) -> FieldSchema:
     name, type_ = given.pop("name"), given.pop("type")
     label = given.pop("label", None) or name.removesuffix("__c").replace("_", " ")
     return build_field(name, label, type_, **(_defaults(name, type_, given) | given))
+
+
+def with_field(schema: SObjectSchema, field: FieldSchema) -> SObjectSchema:
+    """Return an sObject with a field in it, in place of one of that name: a standard one after the name, else last."""
+    fields = {each.name: each for each in schema.fields}
+    if fields.get(field.name) == field:
+        return schema
+    if field.custom or field.name in fields:
+        return replace(schema, fields=tuple((fields | {field.name: field}).values()))
+    at = list(fields).index("Name") + 1
+    return replace(schema, fields=(*schema.fields[:at], field, *schema.fields[at:]))
 
 
 def picklist_values(values: Any) -> tuple[PicklistValue, ...]:
