@@ -62,13 +62,19 @@ class Incoming:
             raise errors.body_too_large()
 
     def unpacked_body(self) -> bytes:
-        """Return the body, unpacked where it came as gzip."""
+        """Return the body, unpacked where it came as gzip. Raises `ApiError` where that is broken or too large."""
         if self.headers.get("content-encoding", "").lower() != "gzip":
             return self.body
+        unpacking = zlib.decompressobj(wbits=31)
         try:
-            return zlib.decompressobj(wbits=31).decompress(self.body, _MAX_BODY)
+            body = unpacking.decompress(self.body, _MAX_BODY)
         except zlib.error as error:
             raise errors.simple(400, "INVALID_INPUT", f"the body is not gzip: {error}") from error
+        if len(body) == _MAX_BODY:
+            raise errors.body_too_large()
+        if not unpacking.eof:
+            raise errors.simple(400, "INVALID_INPUT", "the body is half a gzip")
+        return body
 
 
 async def read_incoming(request: Request, folder: Path) -> Incoming:

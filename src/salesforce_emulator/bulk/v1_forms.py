@@ -29,6 +29,7 @@ _CODES = {
     "API_DISABLED_FOR_ORG": "FeatureNotEnabled",
     "FEATURENOTENABLED": "FeatureNotEnabled",
     "INVALIDJOB": "InvalidJob",
+    "INVALID_INPUT": "ClientInputError",
     "INVALID_SESSION_ID": "InvalidSessionId",
     "JSON_PARSER_ERROR": "ClientInputError",
     "REQUEST_LIMIT_EXCEEDED": "ExceededQuota",

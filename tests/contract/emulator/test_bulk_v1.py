@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import time
 import xml.etree.ElementTree as ET
@@ -17,6 +18,7 @@ from simple_salesforce.exceptions import SalesforceGeneralError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.contract.emulator.conftest import Api
     from tests.emulator import Emulator
 
 NS = "{http://www.force.com/2009/06/asyncapi/dataload}"
@@ -457,6 +459,26 @@ def test_a_batch_has_its_limits(v1: V1, salesforce: Emulator):
     late = V1(salesforce)
     assert error(late.add(job_id, "LastName,Company\nA,C\n"))[:2] == (400, "InvalidJobState")
     assert salesforce.admin_count("Lead") == 0
+
+
+def test_a_batch_may_come_packed(v1: V1, salesforce: Emulator):
+    """A batch with Content-Encoding gzip is unpacked (documented); half of one is refused."""
+    job_id = v1.create()
+    packed = gzip.compress(b"LastName,Company\nA,C\n")
+    half, whole = (
+        v1("POST", f"job/{job_id}/batch", data, "text/csv", Content_Encoding="gzip") for data in (packed[:-9], packed)
+    )
+    assert (half.status_code, error(half)[1]) == (400, "ClientInputError")
+    assert v1.wait(job_id, values(whole)["id"])["numberRecordsProcessed"] == "1"
+    assert salesforce.admin_count("Lead") == 1
+
+
+def test_bulk_2_lists_the_jobs_of_v1(v1: V1, api: Api):
+    """The list of 2.0 holds the loads of v1 too, as Classic jobs (documented); 2.0 does not read them by id."""
+    job_id = v1.create()
+    (listed,) = api("GET", "jobs/ingest?jobType=Classic").json()["records"]
+    assert (listed["id"], listed["jobType"], listed["state"]) == (job_id, "Classic", "Open")
+    assert api("GET", f"jobs/ingest/{job_id}").status_code == 404
 
 
 def test_batches_and_calls_count(v1: V1, salesforce: Emulator):
