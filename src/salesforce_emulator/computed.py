@@ -1,4 +1,4 @@
-"""The rows of objects that hold none of their own: permissions, profiles, groups, shares and object definitions.
+"""The rows of objects that hold none of their own: permissions, profiles, groups, shares, history and definitions.
 
 They follow from the org's state at the moment of a query, so they cannot disagree with what reads and writes obey.
 Which fields and values they have is documented; names and ids of profiles are this org's own.
@@ -11,9 +11,10 @@ from zlib import crc32
 
 import orjson
 
-from salesforce_emulator import ids
+from salesforce_emulator import history, ids
 from salesforce_emulator.access import ADMIN, ObjectAccess, Permissions
 from salesforce_emulator.clock import stamp
+from salesforce_emulator.history import HISTORIES
 from salesforce_emulator.sharing import CONTROLLED, DEFAULTS, LEVELS, MODELS
 from salesforce_emulator.table import column_sql, literal, quoted
 from salesforce_emulator.users import ORGANIZATION_ID
@@ -52,6 +53,8 @@ def is_visible(org: Org, user: User, name: str) -> bool:
     """Tell whether a user sees a computed object: shares need their object, and one with a sharing of its own."""
     if name in OF_SETUP:
         return user.view_setup
+    if tracked := HISTORIES.get(name):
+        return org.view(user, tracked) is not None
     if shared := SHARES.get(name):
         return org.sharing.default(shared) != CONTROLLED and org.view(user, shared) is not None
     return True
@@ -59,6 +62,8 @@ def is_visible(org: Org, user: User, name: str) -> bool:
 
 def select(org: Org, user: User, schema: SObjectSchema) -> str:
     """Return the SELECT of the rows of a computed object that a user sees, with the table's hidden columns."""
+    if tracked := HISTORIES.get(schema.name):
+        return history.select(org.access.view(user, org.storage.tables[tracked]), schema)
     if shared := SHARES.get(schema.name):
         return _shares(org, org.access.view(user, org.storage.tables[shared]), schema)
     rows = _ROWS[schema.name](org, user)

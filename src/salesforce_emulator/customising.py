@@ -1,4 +1,4 @@
-"""The controls of what administrators build: custom fields, picklists, record types."""
+"""The controls of what administrators build: custom fields, picklists, record types, what is tracked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import schema
 from salesforce_emulator.asked import Refused, field_of, json_object, table_of
+from salesforce_emulator.history import HISTORIES, MAX_FIELDS
 from salesforce_emulator.record_types import FIELD, RecordType
 from salesforce_emulator.schema.dependent import CONTROLLING_TYPES, with_bitmaps
 from salesforce_emulator.table import quoted
@@ -104,6 +105,25 @@ def add_record_type(org: Org, given: Any, name: str) -> dict[str, str]:
     return {"id": made.id}
 
 
+def read_history(org: Org, _: Any) -> dict[str, tuple[str, ...]]:
+    """Show which fields are tracked, by object."""
+    return {name: fields for name, fields in org.history.fields.items() if fields}
+
+
+def set_history(org: Org, given: Any, name: str) -> None:
+    """Track these fields of an object and no others."""
+    table = table_of(org, name)
+    if table.name not in HISTORIES.values():
+        raise Refused(f"{table.name} has no history")
+    if not isinstance(given, list) or len(given) > MAX_FIELDS:
+        raise Refused(f"a list of at most {MAX_FIELDS} fields is expected")
+    found = [field_of(org, name, str(each))[1] for each in given]
+    if wrong := [each.name for each in found if each.name not in table.position or not each.updateable]:
+        raise Refused(f"not to be tracked: {', '.join(wrong)}")
+    org.history.track(table.name, list(dict.fromkeys(each.name for each in found)))
+    org.metadata_changed()
+
+
 def drop_record_type(org: Org, _: Any, name: str, developer_name: str) -> None:
     """Remove a record type that no row has."""
     table = table_of(org, name)
@@ -144,6 +164,8 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     (f"/fields/{_NAME}", {"POST": add_field}),
     (f"/fields/{_NAME}/(?P<field>[^/]+)", {"DELETE": drop_field}),
     (f"/picklists/{_NAME}/(?P<field>[^/]+)", {"PUT": set_picklist}),
+    ("/history", {"GET": read_history}),
+    (f"/history/{_NAME}", {"PUT": set_history}),
     (f"/record_types/{_NAME}", {"GET": read_record_types, "POST": add_record_type}),
     (f"/record_types/{_NAME}/(?P<developer_name>[^/]+)", {"DELETE": drop_record_type}),
 )

@@ -6,13 +6,14 @@ An org without the object Opportunity makes none at a conversion.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import errors, records
 from salesforce_emulator.clock import read_stamp, stamp
 from salesforce_emulator.errors import Problem, RecordError
+from salesforce_emulator.history import FROM_LEAD, MERGED
 from salesforce_emulator.records import Writer
 from salesforce_emulator.table import quoted
 
@@ -87,12 +88,14 @@ def convert(writer: Writer, db: sqlite3.Connection, wanted: Conversion) -> Conve
     owner = wanted.owner_id or lead["OwnerId"]
     earlier = Writer.at(org, writer.user, read_stamp(writer.stamp) - timedelta(seconds=1))
     given = {_TO_ACCOUNT[name]: lead.get(name) for name in _TO_ACCOUNT}
-    account_id = _made_or_filled(earlier, db, accounts, wanted.account_id, {**given, "OwnerId": owner})
+    account_id = _made_or_filled(
+        _noting(earlier, "Account"), db, accounts, wanted.account_id, {**given, "OwnerId": owner}
+    )
     given = {_TO_CONTACT[name]: lead.get(name) for name in _TO_CONTACT}
     if wanted.contact_id and wanted.overwrite_lead_source:
         records.put(db, contacts.table, wanted.contact_id, {"LeadSource": lead["LeadSource"]})
     given |= {"OwnerId": owner, "AccountId": account_id}
-    contact_id = _made_or_filled(earlier, db, contacts, wanted.contact_id, given)
+    contact_id = _made_or_filled(_noting(earlier, "Contact"), db, contacts, wanted.contact_id, given)
     after = {
         "IsConverted": 1,
         "Status": wanted.status,
@@ -102,7 +105,11 @@ def convert(writer: Writer, db: sqlite3.Connection, wanted: Conversion) -> Conve
         "IsUnreadByOwner": 0,
         "OwnerId": owner,
     }
+    before = org.history.values(db, leads.table, wanted.lead_id) if org.history.concerns("Lead") else {}
     records.put(db, leads.table, wanted.lead_id, after)
+    if before:
+        org.history.compare(writer, db, leads.table, wanted.lead_id, before)
+    org.history.note(writer, db, leads.table, wanted.lead_id, "leadConverted")
     return Converted(account_id, contact_id)
 
 
@@ -133,6 +140,7 @@ def merge(
         moved += _repoint(writer, db, view.table, other_id, master_id)
         records.delete(writer, db, view, other_id)
         records.put(db, view.table, other_id, {"MasterRecordId": master_id})
+        writer.org.history.note(writer, db, view.table, master_id, MERGED[view.name])
     return list(dict.fromkeys(moved))
 
 
@@ -167,6 +175,10 @@ def empty_bins(org: Org, now: datetime) -> None:
             sql = f'SELECT "Id" FROM {quoted(table.name)} WHERE "IsDeleted" = 1 AND "SystemModstamp" < ?'
             for (record_id,) in db.execute(sql, (before,)).fetchall():
                 purge(org, db, table, record_id)
+
+
+def _noting(writer: Writer, name: str) -> Writer:
+    return replace(writer, event=FROM_LEAD[name])
 
 
 def _as_user(writer: Writer, name: str) -> ObjectView:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from salesforce_emulator.org import Org
     from salesforce_emulator.schema import SObjectSchema
 
-_FIELDS, _ACCESS, _SHARING, _RULES, _AUTOMATION, _TYPES = (
-    "fields", "access", "sharing", "rules", "automation", "record_types",
+_FIELDS, _ACCESS, _SHARING, _RULES, _AUTOMATION, _TYPES, _HISTORY = (
+    "fields", "access", "sharing", "rules", "automation", "record_types", "history",
 )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def as_settings(org: Org) -> list[tuple[str, str]]:
         _RULES: org.rules.as_json(),
         _AUTOMATION: org.automation.as_json(),
         _TYPES: org.record_types.as_json(),
+        _HISTORY: org.history.fields,
     }
     return [(name, orjson.dumps(each).decode()) for name, each in kept.items()]
 
@@ -60,6 +61,8 @@ def restore(org: Org, settings: Mapping[str, str]) -> None:
             _restore_permissions(org.access, profile, permissions)
     org.sharing.restore(orjson.loads(settings.get(_SHARING, "{}")))
     org.record_types.restore(orjson.loads(settings.get(_TYPES, "{}")))
+    for name, fields in orjson.loads(settings.get(_HISTORY, "{}")).items():
+        org.history.track(name, fields)
     for name, rule in orjson.loads(settings.get(_RULES, "[]")):
         org.rules.add(name, rule, org.schemas)
     for name, step in orjson.loads(settings.get(_AUTOMATION, "[]")):

@@ -16,6 +16,7 @@ from salesforce_emulator.barrier import Barrier
 from salesforce_emulator.bulk.service import Bulk
 from salesforce_emulator.clock import Clock, stamp
 from salesforce_emulator.faults import Faults
+from salesforce_emulator.history import History
 from salesforce_emulator.limits import Quota
 from salesforce_emulator.record_types import RecordType, RecordTypes, record_type_field
 from salesforce_emulator.requestlog import RequestLog
@@ -51,6 +52,7 @@ class Org:
         self.rules = Rules()
         self.automation = Automation()
         self.record_types = RecordTypes()
+        self.history = History(self)
         self.access = Access(self.sharing, partial(computed.select, self), fresh=profile == "fresh")
         metadata.restore(self, kept)
         self.users = Users(self.storage, keys)
@@ -78,6 +80,7 @@ class Org:
             self.rules.clear()
             self.automation.clear()
             self.record_types.clear()
+            self.history.reset()
             self.users.reset_permissions()
             self.access.reset()
             self.quota.reset()
@@ -183,6 +186,7 @@ class Org:
         self._check_formulas({**self.schemas, table.name: changed})
         self.storage.drop_column(changed, name)
         self.access.drop_field(table.name, name)
+        self.history.drop_field(table.name, name)
         self.replace_schema(changed)
 
     def change_field(self, table: Table, field: FieldSchema) -> None:

@@ -34,7 +34,10 @@ _NAME_LENGTH = 121
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who writes, and when: the moment every stamp of this write carries; `quiet` sets off no automation."""
+    """Who writes, and when: the moment every stamp of this write carries; `quiet` sets off no automation.
+
+    `event` is what the history of a row that is created calls it.
+    """
 
     org: Org
     user: User
@@ -43,6 +46,7 @@ class Writer:
     allow_duplicates: bool = False
     auto_assign: bool = True
     quiet: bool = False
+    event: str = "created"
 
     @classmethod
     def at(cls, org: Org, user: User, moment: datetime) -> Writer:
@@ -183,13 +187,19 @@ def _saving(
     """Write a row, then do what the org does by itself and check its rules: all of it or nothing."""
     org, name = writer.org, view.name
     automated = org.automation.concern(name) and not writer.quiet
-    if not automated and not org.rules.concern(name):
+    tracked = org.history.concerns(name)
+    if not automated and not tracked and not org.rules.concern(name):
         yield
         return
     with org.storage.writing():
+        before = org.history.values(db, view.table, record_id) if tracked else {}
         yield
         converts = automated and org.automation.run(writer, db, name, record_id, moment)
         org.rules.check(writer, db, view, record_id, changed)
+        if tracked and moment == "create":
+            org.history.note(writer, db, view.table, record_id, writer.event)
+        elif tracked:
+            org.history.compare(writer, db, view.table, record_id, before)
         if converts:
             org.automation.convert(writer, db, record_id)
 
