@@ -77,10 +77,8 @@ class Table:
     @cached_property
     def reads(self) -> dict[str, Callable[[Any], Any] | None]:
         """Map each field to the function from stored value to JSON value, None where they are the same."""
-        kinds: dict[str, Callable[[Any], Any]] = {
-            "boolean": bool,
-            **dict.fromkeys((*COMPOUND_TYPES, "anyType"), _fragment),
-        }
+        kinds: dict[str, Callable[[Any], Any]] = {"boolean": bool, "anyType": orjson.loads}
+        kinds |= dict.fromkeys(COMPOUND_TYPES, _fragment)
         return {field.name: kinds.get(field.type) for field in self.schema.fields}
 
     @cached_property

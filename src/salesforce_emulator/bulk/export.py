@@ -203,7 +203,12 @@ def _moment(value: Any) -> str:
     return "" if value is None else value.replace("+0000", "Z")
 
 
-_PRINTERS: dict[str, Callable[[Any], Any]] = {"boolean": _flag, "datetime": _moment}
+def _any(value: Any) -> Any:
+    found = None if value is None else orjson.loads(value)
+    return _flag(found) if isinstance(found, bool) else _plain(found)
+
+
+_PRINTERS: dict[str, Callable[[Any], Any]] = {"anyType": _any, "boolean": _flag, "datetime": _moment}
 
 
 def _milliseconds(value: str) -> int:

@@ -24,8 +24,8 @@ def track(salesforce: Emulator, *fields: str, sobject: str = "Lead") -> None:
 
 def history(api: Api, record_id: str, sobject: str = "Lead") -> list[tuple[Any, ...]]:
     """Return a row's history, oldest first."""
-    soql = f"SELECT Field, DataType, OldValue, NewValue FROM {sobject}History WHERE {sobject}Id = '{record_id}' ORDER BY Id"
-    rows = api.query(soql).json()["records"]
+    soql = f"SELECT Field, DataType, OldValue, NewValue FROM {sobject}History WHERE {sobject}Id = '{record_id}'"
+    rows = api.query(f"{soql} ORDER BY Id").json()["records"]
     return [tuple(row[key] for key in ("Field", "DataType", "OldValue", "NewValue")) for row in rows]
 
 
@@ -36,7 +36,7 @@ def test_a_tracked_field_leaves_its_values(salesforce: Emulator, api: Api, lead:
     track(salesforce, "Title", "HasOptedOutOfEmail", "AnnualRevenue")
     record_id = lead(Title="CEO")
     salesforce.clock(frozen_at="2026-06-15T00:01:00Z")
-    changes = {"Title": "CTO", "HasOptedOutOfEmail": True, "AnnualRevenue": 2.5, "Phone": "1"}
+    changes = {"Title": "CTO", "HasOptedOutOfEmail": True, "AnnualRevenue": 3, "Phone": "1"}
     for given in (changes, {"Title": "CTO"}, {"Title": None}):
         assert api("PATCH", f"sobjects/Lead/{record_id}", given).status_code == 204
     assert history(api, before) == []
@@ -44,7 +44,7 @@ def test_a_tracked_field_leaves_its_values(salesforce: Emulator, api: Api, lead:
         ("created", "Text", None, None),
         ("Title", "Text", "CEO", "CTO"),
         ("HasOptedOutOfEmail", "Boolean", False, True),
-        ("AnnualRevenue", "Currency", None, 2.5),
+        ("AnnualRevenue", "Currency", None, 3.0),
         ("Title", "Text", "CTO", None),
     ]
     soql = (
@@ -82,7 +82,7 @@ def test_long_texts_leave_only_that_they_changed(salesforce: Emulator, api: Api,
 
 
 def test_a_conversion_and_a_merge_are_noted(salesforce: Emulator, api: Api, lead: Callable[..., str]):
-    """The Lead says leadConverted, the new rows where they come from, a master that it was merged (names documented)."""
+    """The Lead says leadConverted, the new rows where they come from, a master that it was merged (documented)."""
     for sobject, field in (("Lead", "Status"), ("Contact", "Title"), ("Account", "Phone")):
         track(salesforce, field, sobject=sobject)
     converted, master, other = lead(), lead(), lead()
