@@ -43,7 +43,7 @@ def check(path: Path, delimiter: str, line_ending: str) -> None:
             last = others.pop() if others else None
             if not inside:
                 _check_piece(before + first, around, opened=before == b'"', closed=last is not None)
-                before = first[-1:] or before
+                before = first[-1:]
             # What stands between the quotes of a chunk are mostly the same few separators.
             for piece in set(others[inside ^ 1 :: 2]):
                 _check_piece(b'"' + piece, around, opened=True, closed=True)

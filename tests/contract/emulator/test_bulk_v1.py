@@ -160,7 +160,9 @@ def test_cumulusci_loads_chunks_of_csv(v1: V1, salesforce: Emulator):
         f'"Id","Success","Created","Error"\n"{row["Id"]}","true","true",""\n'
         '"","false","false","REQUIRED_FIELD_MISSING:Required fields are missing: [Company]:Company --"\n'
     )
-    asked = v1("GET", f"job/{job['id']}/batch/{batch['id']}/request")
+    # One client writes two slashes where its instance's address ends with one (recorded).
+    url = f"{v1.root.replace('/services', '//services')}/job/{job['id']}/batch/{batch['id']}/request"
+    asked = v1.http.get(url, timeout=30)
     assert asked.content == b"".join(pieces())
 
 
