@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from salesforce_emulator.web import Call
 
 _NAME_LENGTH = 121
+_NUMBER_DIGITS = 5
+"""How an auto number is shown: `00042`; rows older than the field have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def create(writer: Writer, db: sqlite3.Connection, view: ObjectView, values: dic
     _check_unique(db, view, values, own_id=None)
     number, record_id = writer.org.new_id(view.table)
     row = _new_row(writer, view.table, record_id, values)
+    for field in view.table.numbered:
+        row[view.table.position[field.name]] = f"{number:0{_NUMBER_DIGITS}}"
     with _saving(writer, db, view, record_id, moment="create", changed=view.table.position):
         db.execute(view.table.insert_sql, (number, *row))
     return record_id

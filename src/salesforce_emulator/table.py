@@ -98,6 +98,11 @@ class Table:
         return tuple(field for field in self.fields if field.unique and field.custom)
 
     @cached_property
+    def numbered(self) -> tuple[FieldSchema, ...]:
+        """Return the auto number fields."""
+        return tuple(field for field in self.fields if field.auto_number)
+
+    @cached_property
     def references(self) -> dict[str, FieldSchema]:
         """Map names to the fields that hold other rows' ids."""
         return {field.name: field for field in self.fields if field.type == "reference"}
