@@ -46,6 +46,77 @@ def test_a_restart_keeps_what_became_of_rows_and_users(tmp_path: Path):
         assert (refused, granted, old, second.admin_count("Lead")) == ("user is not API enabled", 200, 401, 3)
 
 
+def test_a_restart_keeps_what_administrators_set(tmp_path: Path):
+    """Fields, picklists, record types, profiles, permissions, sharing, rules, automation and tracking are kept."""
+    lead = {"LastName": "Abe", "Company": "ACME"}
+
+    def told(emulator: Emulator, user: dict[str, str]) -> dict[str, object]:
+        """Return what the org says of itself to the administrator and to a user of another profile."""
+        http, root = emulator.session(emulator.login(user)), f"{emulator.url}/services/data/v59.0"
+        described = http.get(f"{root}/sobjects/Lead/describe", timeout=10).json()
+        shared = "SELECT QualifiedApiName, InternalSharingModel FROM EntityDefinition"
+        permissions = "SELECT Id, Field, PermissionsEdit, Parent.Profile.Name FROM FieldPermissions"
+        return {
+            "controls": [emulator.control("GET", name) for name in ("access", "sharing", "history", "users")],
+            "record types": emulator.control("GET", "record_types/Lead"),
+            "fields": described["fields"],
+            "infos": described["recordTypeInfos"],
+            "definitions": emulator.admin_query(shared),
+            "permissions": emulator.admin_query(permissions),
+            "history": emulator.admin_query("SELECT Id, Field, OldValue, NewValue, CreatedDate FROM LeadHistory"),
+            "rows": emulator.admin_query("SELECT Id, Colour__c, Number__c, RecordTypeId, Title FROM Lead"),
+        }
+
+    with Emulator.start(data=tmp_path) as first:
+        user = first.control("POST", "users", {"username": "s@emulator.example", "profile": "sales"})
+        colour = {"name": "Colour__c", "type": "picklist", "restrictedPicklist": True, "picklistValues": ["Red"]}
+        shade = {"name": "Shade__c", "type": "picklist", "controllerName": "Colour__c"}
+        for field in (
+            colour,
+            {**shade, "picklistValues": [{"value": "dark", "validFor": ["Red"]}]},
+            {"name": "Number__c", "type": "string", "autoNumber": True},
+            {"name": "Both__c", "type": "string", "calculatedFormula": "LastName & Company"},
+            {"name": "Key__c", "type": "string", "unique": True, "externalId": True, "length": 20},
+        ):
+            first.control("POST", "fields/Lead", field)
+        first.control("PUT", "picklists/Lead/Colour__c", [{"value": "Red", "label": "赤"}, "Blue"])
+        retail = {"name": "Retail", "label": "小売", "default": True, "picklists": {"Colour__c": ["Blue"]}}
+        made = first.control("POST", "record_types/Lead", retail)["id"]
+        first.control("PUT", "access/Lead/Phone", {"profile": "sales", "read": False})
+        first.access("Lead", delete=False, view_all=True)
+        first.access("Contact/Title", edit=False)
+        rules = [{"field": "LeadSource", "value": "Web", "access": "Read"}]
+        first.control("PUT", "sharing/Lead", {"default": "Private", "rules": rules})
+        first.control("PUT", "history/Lead", ["Title", "OwnerId"])
+        condition = {"type": "validation", "condition": 'Title = "CEO"', "message": "No CEOs"}
+        first.control("POST", "rules/Lead", condition)
+        first.control("POST", "rules/Lead", {"type": "duplicate", "fields": ["Email"]})
+        first.control("POST", "automation/Lead", {"on": "create", "set": {"Title": "Buyer"}})
+        row = first.admin_create("Lead", {**lead, "Email": "abe@example.jp", "Key__c": "k", "Colour__c": "Blue"})
+        first.admin_update("Lead", row, {"Title": "CTO"})
+        before = told(first, user)
+    with Emulator.start(data=tmp_path) as second:
+        assert told(second, user) == before
+        answers = [
+            second.rest("PATCH", f"sobjects/Lead/{row}", {"Title": "CEO"}),
+            second.rest("POST", "sobjects/Lead", {**lead, "Email": "abe@example.jp"}),
+            second.rest("POST", "sobjects/Lead", {**lead, "Colour__c": "Red"}),
+            second.rest("POST", "sobjects/Lead", {**lead, "Key__c": "K"}),
+        ]
+        assert [answer.json()[0]["errorCode"] for answer in answers] == [
+            "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+            "DUPLICATES_DETECTED",
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+            "DUPLICATE_VALUE",
+        ]
+        new = second.rest("GET", f"sobjects/Lead/{second.admin_create('Lead', lead)}").json()
+        assert (new["Title"], new["RecordTypeId"], new["Both__c"]) == ("Buyer", made, "AbeACME")
+        assert new["Number__c"] > before["rows"][0]["Number__c"]
+        assert (
+            second.admin_query(f"SELECT Field FROM LeadHistory WHERE LeadId = '{new['Id']}'")[0]["Field"] == "created"
+        )
+
+
 def test_sixteen_clients_of_all_kinds_lose_nothing(salesforce: Emulator):
     """While others create, delete, restore, convert and read, each client's edits of one shared row all stay."""
     shared = salesforce.admin_create("Account", {"Name": "shared"})
