@@ -334,6 +334,11 @@ def several_matches(name: str, found: Sequence[str]) -> RecordError:
     return RecordError([Problem("DUPLICATE_EXTERNAL_ID", text, (name,))])
 
 
+def blind_upsert() -> RecordError:
+    """Refuse an upsert whose key may stand in rows that the user cannot see (reported by users of real orgs)."""
+    return RecordError([Problem("INSUFFICIENT_ACCESS", "Upsert requires view all data on a non-unique custom index")])
+
+
 def rolled_back() -> Problem:
     """Mark the sound records of an all-or-none collection that failed."""
     return Problem(

@@ -1,7 +1,8 @@
 """What becomes of rows beyond an edit: Leads are converted, rows are merged, deleted ones restored or purged.
 
 Like `records`, everything works inside the caller's transaction and raises `RecordError` for what is wrong with a row.
-An org without the object Opportunity makes none at a conversion.
+There is no object Opportunity here: a SOAP conversion must say that it wants none, and is refused as it is where the
+permission to create one lacks (guessed).
 """
 
 from __future__ import annotations

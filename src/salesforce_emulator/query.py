@@ -21,6 +21,7 @@ from salesforce_emulator.soql.compiler import compile_aggregates, compile_query
 from salesforce_emulator.soql.dates import Calendar
 from salesforce_emulator.soql.output import aggregate_maker, flat_maker, record_maker
 from salesforce_emulator.soql.parser import parse
+from salesforce_emulator.table import quoted
 from salesforce_emulator.web import Reply
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ MAX_PAGE, MIN_PAGE = 2_000, 200
 _FIELDS_SINCE = 51
 _KEPT_LOCATORS = 50
 _OPTIONS = "sforce-query-options"
+_LOOKS = frozenset({"VIEW", "REFERENCE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +121,25 @@ def _run(call: Call, text: str, *, deleted: bool) -> dict[str, Any]:
     page = _page_size(call)
     with org.storage.reading() as db:
         rows = db.execute(found.sql, found.parameters).fetchmany(page + 1)
-        if len(rows) <= page:
-            records = _records(call, found, rows)
-            return {"totalSize": len(rows), "done": True, "records": records}
-        numbers = array("q", (number for (number,) in db.execute(found.numbers_sql, found.parameters)))
+        whole = len(rows) <= page
+        numbers = array("q", () if whole else (number for (number,) in db.execute(found.numbers_sql, found.parameters)))
+    if parsed.purposes:
+        _note_viewed(call, parsed, found, [row[0] for row in rows[:page]])
+    if whole:
+        return {"totalSize": len(rows), "done": True, "records": _records(call, found, rows)}
     key = _keep(call, found, numbers, page)
     return _page(call, key, call.org.locators[key], 0)
+
+
+def _note_viewed(call: Call, parsed: Query, found: Compiled, numbers: list[int]) -> None:
+    """Note of the rows of a first page that they were looked at (`FOR VIEW`) or referred to; no stamp moves."""
+    table, wanted = found.root.view.table, {each.text.upper() for each in parsed.purposes}
+    names = ["LastViewedDate"] * ("VIEW" in wanted) + ["LastReferencedDate"] * (not wanted.isdisjoint(_LOOKS))
+    if names and table.schema.stored and set(names) <= table.position.keys():
+        values = ", ".join(f"{quoted(name)} = ?" for name in names)
+        sql = f"UPDATE {quoted(table.name)} SET {values} WHERE _n IN (SELECT value FROM json_each(?))"
+        with call.org.storage.writing() as db:
+            db.execute(sql, [*[stamp(call.now())] * len(names), orjson.dumps(numbers).decode()])
 
 
 def _wants_columns(call: Call) -> bool:

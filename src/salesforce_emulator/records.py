@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import errors
+from salesforce_emulator.access import ADMIN
 from salesforce_emulator.clock import stamp
 from salesforce_emulator.errors import Problem, RecordError
 from salesforce_emulator.sharing import PARENTS, Level
@@ -168,6 +169,7 @@ def upsert(
     writer: Writer, db: sqlite3.Connection, view: ObjectView, *, field: FieldSchema, key: Any, values: dict[str, Any]
 ) -> tuple[str, bool]:
     """Update the one live row whose `field` holds `key`, or create it; return its id and whether it is new."""
+    check_key(writer.user, field)
     found = find(db, view, field, key)
     if len(found) > 1:
         raise errors.several_matches(field.name, found)
@@ -175,6 +177,15 @@ def upsert(
         update(writer, db, view, found[0], values)
         return found[0], False
     return create(writer, db, view, {**values, field.name: key}), True
+
+
+def check_key(user: User, field: FieldSchema) -> None:
+    """Refuse to upsert by an external id that is not unique, but to users who see all data (documented).
+
+    A twin that the user cannot see would otherwise be doubled. Look-up fields such as `Email` are not bound by it here.
+    """
+    if field.external_id and not field.unique and not (user.profile == ADMIN or user.view_all or user.modify_all):
+        raise errors.blind_upsert()
 
 
 def find(db: sqlite3.Connection, view: ObjectView, field: FieldSchema, value: Any) -> list[str]:

@@ -86,6 +86,7 @@ def upsert(call: Call, name: str, field_name: str, key: str) -> Reply:
     if any(given.lower() == field.name.lower() for given in body):
         message = f"The {field.name} field should not be specified in the sobject data."
         raise errors.simple(400, "INVALID_FIELD", message)
+    records.check_key(call.user, field)
     values = records.checked(view, body)
     stored = key_value(view, field, key)
     _refuse_locked(call, None)

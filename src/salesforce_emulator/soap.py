@@ -137,6 +137,8 @@ def _convert_lead(call: Call, asked: Asked) -> list[dict[str, Any]]:
         account_id, contact_id, owner_id = (None if not text else _id(text, name) for name, text in given.items())
         if (status := soapxml.text_of(element, "convertedStatus")) is None:
             raise RecordError([Problem("REQUIRED_FIELD_MISSING", "convertedStatus is required")])
+        if soapxml.text_of(element, "doNotCreateOpportunity") not in {"true", "1"}:
+            raise errors.insufficient_access()  # nobody may create Opportunities here, as where the permission lacks
         overwrite = soapxml.text_of(element, "overwriteLeadSource") in {"true", "1"}
         wanted = lifecycle.Conversion(lead_id, status, account_id, contact_id, owner_id, overwrite)
         done = lifecycle.convert(writer, db, wanted)

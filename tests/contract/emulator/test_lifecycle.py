@@ -93,6 +93,16 @@ def merging(name: str, master_id: str, *others: str, values: str = "") -> str:
 # --- convert ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("said", ["", "<doNotCreateOpportunity>false</doNotCreateOpportunity>"])
+def test_a_conversion_that_wants_an_opportunity_is_refused(soap: Soap, api: Api, lead: Callable[..., str], said: str):
+    """Without `doNotCreateOpportunity` a real org makes one; here nobody may: the Lead stays (code guessed)."""
+    lead_id = lead()
+    call = lead_convert(lead_id).replace("<doNotCreateOpportunity>true</doNotCreateOpportunity>", said)
+    (done,) = soap.call(call)
+    assert (done["success"], done["errors"]["statusCode"]) == ("false", "INSUFFICIENT_ACCESS_OR_READONLY")
+    assert api.read("Lead", lead_id)["IsConverted"] is False
+
+
 def test_a_converted_lead_becomes_a_contact_and_its_account(soap: Soap, api: Api, lead: Callable[..., str]):
     """A conversion makes both, carries the values over, and marks the Lead (recorded; the mapping is documented)."""
     lead_id = lead(FirstName="Hana", Email="hana@example.jp", Phone="03", City="Osaka", HasOptedOutOfEmail=True)

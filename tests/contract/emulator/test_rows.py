@@ -382,3 +382,26 @@ def test_a_post_may_stand_for_a_patch(api: Api, lead: MakeLead):
     record_id = lead()
     assert api("POST", f"sobjects/Lead/{record_id}?_HttpMethod=PATCH", {"Title": "CEO"}).status_code == 204
     assert api.read("Lead", record_id)["Title"] == "CEO"
+
+
+def test_an_upsert_by_a_key_that_is_not_unique_needs_all_data(salesforce: Emulator, api: Api):
+    """Only who sees all data may upsert by such a key, however it is sent (documented; the text is reported)."""
+    salesforce.control("POST", "fields/Lead", {"name": "Loose__c", "type": "string", "externalId": True})
+    body = {"LastName": "Abe", "Company": "ACME"}
+    record = {"attributes": {"type": "Lead"}, "Loose__c": "k", **body}
+
+    def answers() -> list[Any]:
+        return [
+            api("PATCH", "sobjects/Lead/Loose__c/k", body).json(),
+            api("PATCH", "composite/sobjects/Lead/Loose__c", {"records": [record]}).json()[0]["errors"],
+        ]
+
+    message = "Upsert requires view all data on a non-unique custom index"
+    assert answers() == [
+        [{"message": message, "errorCode": "INSUFFICIENT_ACCESS", "fields": []}],
+        [{"statusCode": "INSUFFICIENT_ACCESS", "message": message, "fields": []}],
+    ]
+    user = next(each["id"] for each in salesforce.control("GET", "users") if each["profile"] == "integration")
+    salesforce.control("PUT", f"users/{user}", {"view_all": True})
+    alone, together = answers()
+    assert (alone["created"], together) == (True, [])

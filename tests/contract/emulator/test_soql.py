@@ -260,3 +260,17 @@ def test_a_query_must_be_given(api: Api):
     """Without `q` nothing can be asked."""
     answer = api("GET", "query")
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "MALFORMED_QUERY")
+
+
+def test_a_query_may_say_what_it_is_for(salesforce: Emulator, api: Api):
+    """FOR VIEW and FOR REFERENCE note when a row was last looked at or referred to, and no other stamp (documented)."""
+    salesforce.clock(frozen_at="2026-06-15T00:00:00Z")
+    record_id = api.create("Lead", LastName="Abe", Company="ACME")
+    stamps = ("LastViewedDate", "LastReferencedDate", "LastModifiedDate", "SystemModstamp")
+    minutes = []
+    for minute, purpose in enumerate(("", "FOR REFERENCE", "FOR VIEW"), 1):
+        salesforce.clock(frozen_at=f"2026-06-15T00:0{minute}:00Z")
+        assert api.query(f"SELECT Id FROM Lead LIMIT 1 {purpose}").json()["totalSize"] == 1
+        row = api.read("Lead", record_id)
+        minutes.append([str(row[name])[15] for name in stamps])
+    assert minutes == [["0", "0", "0", "0"], ["0", "2", "0", "0"], ["3", "3", "0", "0"]]
