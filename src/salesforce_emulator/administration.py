@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import records
 from salesforce_emulator.access import ADMIN, INTEGRATION
 from salesforce_emulator.asked import Refused, field_of, flags, json_object, table_of, texts
+from salesforce_emulator.computed import queue_id
 from salesforce_emulator.errors import FieldTypeError
-from salesforce_emulator.sharing import SharingRule
+from salesforce_emulator.sharing import Queue, SharingRule
 from salesforce_emulator.table import quoted
 from salesforce_emulator.values import FieldValueError
 
@@ -91,6 +93,21 @@ def set_sharing(org: Org, given: Any, name: str) -> None:
     org.metadata_changed()
 
 
+def add_queue(org: Org, given: Any) -> dict[str, str]:
+    """Add a queue that may own Leads, or change the members of the one of that name; answer its id."""
+    wanted = dict(json_object(given))
+    members = wanted.pop("members", [])
+    name = texts(wanted, {"name"}, frozenset({"developer_name"}))["name"]
+    developer_name = wanted.get("developer_name", re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "Queue")
+    known = {user.id for user in org.users}
+    if not isinstance(members, list) or not known.issuperset(map(str, members)):
+        raise Refused("members are ids of users")
+    queue = Queue(queue_id(developer_name), name, developer_name, tuple(map(str, members)))
+    org.sharing.queues[queue.id] = queue
+    org.metadata_changed()
+    return {"id": queue.id}
+
+
 def add_rule(org: Org, given: Any, name: str) -> None:
     """Add a validation rule or a duplicate rule to an object."""
     table = table_of(org, name)
@@ -161,6 +178,7 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     (f"/access/{_NAME}/(?P<field>[^/]+)", {"PUT": set_field_access}),
     ("/sharing", {"GET": read_sharing}),
     (f"/sharing/{_NAME}", {"PUT": set_sharing}),
+    ("/queues", {"POST": add_queue}),
     (f"/rules/{_NAME}", {"POST": add_rule, "DELETE": drop_rules}),
     (f"/automation/{_NAME}", {"POST": add_automation, "DELETE": drop_automation}),
     ("/users", {"GET": read_users, "POST": add_user}),

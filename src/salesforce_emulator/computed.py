@@ -35,6 +35,9 @@ NO_ID = "000000000000000AAA"
 EVERYBODY = ids.make("00G", 1)
 """The group of all internal users, to whom this org's sharing rules give access."""
 
+QUEUE = "Queue"
+"""The type of a group that may own rows."""
+
 SHARES = {f"{name}Share": name for name in DEFAULTS}
 OF_SETUP = frozenset({"FieldPermissions", "ObjectPermissions", "PermissionSet", "PermissionSetAssignment"})
 """What only users with "View Setup and Configuration" see (documented)."""
@@ -47,6 +50,11 @@ _OTHER_LEVELS = {"Account": {"OpportunityAccessLevel": "None", "CaseAccessLevel"
 def profile_id(name: str) -> str:
     """Return the id of a profile, which follows from its name."""
     return _id("00e", name)
+
+
+def queue_id(developer_name: str) -> str:
+    """Return the id of a queue, which follows from its name."""
+    return _id("00G", developer_name.lower())
 
 
 def is_visible(org: Org, user: User, name: str) -> bool:
@@ -220,6 +228,16 @@ def _group_rows(org: Org, _: User) -> Iterator[Row]:
     usual = {"OwnerId": ORGANIZATION_ID, "DoesIncludeBosses": True} | _stamps(org)
     everybody = {"Name": "All Internal Users", "DeveloperName": "AllInternalUsers", "Type": "Organization"}
     yield {"Id": EVERYBODY} | everybody | usual
+    for queue in org.sharing.queues.values():
+        own = {"Id": queue.id, "Name": queue.name, "DeveloperName": queue.developer_name, "Type": QUEUE}
+        yield own | usual | {"DoesIncludeBosses": False}
+
+
+def _member_rows(org: Org, _: User) -> Iterator[Row]:
+    changed = {"SystemModstamp": stamp(org.metadata_changed_at)}
+    for queue in org.sharing.queues.values():
+        for member in queue.members:
+            yield {"Id": _id("011", queue.id + member), "GroupId": queue.id, "UserOrGroupId": member} | changed
 
 
 def _shares(org: Org, view: ObjectView, schema: SObjectSchema) -> str:
@@ -301,6 +319,7 @@ _ROWS: dict[str, Callable[[Org, User], Iterator[Row]]] = {
     "EntityDefinition": _definition_rows,
     "FieldPermissions": _field_permission_rows,
     "Group": _group_rows,
+    "GroupMember": _member_rows,
     "ObjectPermissions": _object_permission_rows,
     "PermissionSet": _permission_set_rows,
     "PermissionSetAssignment": _assignment_rows,

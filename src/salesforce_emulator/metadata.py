@@ -10,6 +10,7 @@ import orjson
 from salesforce_emulator import schema
 from salesforce_emulator.access import INTEGRATION
 from salesforce_emulator.schema import FieldSchema, PicklistValue
+from salesforce_emulator.sharing import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from salesforce_emulator.org import Org
     from salesforce_emulator.schema import SObjectSchema
 
-_FIELDS, _ACCESS, _SHARING, _RULES, _AUTOMATION, _TYPES, _HISTORY = (
-    "fields", "access", "sharing", "rules", "automation", "record_types", "history",
+_FIELDS, _ACCESS, _SHARING, _RULES, _AUTOMATION, _TYPES, _HISTORY, _QUEUES = (
+    "fields", "access", "sharing", "rules", "automation", "record_types", "history", "queues",
 )  # fmt: skip
 
 
@@ -40,6 +41,7 @@ def as_settings(org: Org) -> list[tuple[str, str]]:
         _AUTOMATION: org.automation.as_json(),
         _TYPES: org.record_types.as_json(),
         _HISTORY: org.history.fields,
+        _QUEUES: [asdict(each) for each in org.sharing.queues.values()],
     }
     return [(name, orjson.dumps(each).decode()) for name, each in kept.items()]
 
@@ -60,6 +62,8 @@ def restore(org: Org, settings: Mapping[str, str]) -> None:
         for profile, permissions in {INTEGRATION: kept, **kept.get("profiles", {})}.items():
             _restore_permissions(org.access, profile, permissions)
     org.sharing.restore(orjson.loads(settings.get(_SHARING, "{}")))
+    for queue in orjson.loads(settings.get(_QUEUES, "[]")):
+        org.sharing.queues[queue["id"]] = Queue(**queue | {"members": tuple(queue["members"])})
     org.record_types.restore(orjson.loads(settings.get(_TYPES, "{}")))
     for name, fields in orjson.loads(settings.get(_HISTORY, "{}")).items():
         org.history.track(name, fields)

@@ -14,7 +14,7 @@ from salesforce_emulator.access import Access, ObjectView
 from salesforce_emulator.automation import Automation
 from salesforce_emulator.barrier import Barrier
 from salesforce_emulator.bulk.service import Bulk
-from salesforce_emulator.clock import Clock, stamp
+from salesforce_emulator.clock import Clock, read_stamp, stamp
 from salesforce_emulator.faults import Faults
 from salesforce_emulator.history import History
 from salesforce_emulator.limits import Quota
@@ -28,12 +28,16 @@ from salesforce_emulator.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from salesforce_emulator.query import Locator
     from salesforce_emulator.schema import FieldSchema, SObjectSchema
     from salesforce_emulator.table import Table
     from salesforce_emulator.users import User
+
+
+_CREATED = "created"
 
 
 class Org:
@@ -43,9 +47,9 @@ class Org:
         self, directory: Path | None = None, *, profile: str = "demo", keys: tuple[str, str] | None = None
     ) -> None:
         self.clock = Clock()
-        self.created = self.clock.now().replace(microsecond=0) - timedelta(days=1)
         self.storage = Storage(directory)
         kept = self.storage.settings()
+        self.created = self._creation(kept.get(_CREATED))
         self.schemas = metadata.restored_schemas(kept)
         self.storage.open(self.schemas, empty=False)
         self.sharing = Sharing(fresh=profile == "fresh")
@@ -67,6 +71,14 @@ class Org:
         self._settle()
         self._seed()
         self.bulk = Bulk(self, self.storage.folder / "bulk")
+
+    def _creation(self, kept: str | None) -> datetime:
+        """Return since when the org is there; a new one says since yesterday."""
+        if kept is not None:
+            return read_stamp(kept)
+        made = self.clock.now().replace(microsecond=0) - timedelta(days=1)
+        self.storage.keep([(_CREATED, stamp(made))])
+        return made
 
     def reset(self) -> None:
         """Empty the org: rows, custom fields, permissions, faults, limits, clock, log. Users and keys stay."""

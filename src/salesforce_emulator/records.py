@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from salesforce_emulator import errors
 from salesforce_emulator.access import ADMIN
 from salesforce_emulator.clock import stamp
+from salesforce_emulator.computed import QUEUE
 from salesforce_emulator.errors import Problem, RecordError
 from salesforce_emulator.sharing import PARENTS, Level
 from salesforce_emulator.table import quoted
@@ -246,6 +247,8 @@ def _check_references(writer: Writer, db: sqlite3.Connection, table: Table, valu
         view = writer.org.access.view(writer.user, parent)
         readable = view.reach.at_least(Level.READ, "t") or "1"
         sql = f'SELECT {deleted}, {readable} FROM {view.source} t WHERE "Id" = ?'
+        if parent.name == "Group":
+            sql += f""" AND "Type" = '{QUEUE}'"""
         found = db.execute(sql, (value,)).fetchone()
         if found is None:
             raise RecordError([Problem("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (name,))])

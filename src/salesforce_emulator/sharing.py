@@ -65,18 +65,29 @@ class SharingRule:
     access: str
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A group that may own Leads; what it owns is as open to its members as what they own themselves."""
+
+    id: str
+    name: str
+    developer_name: str
+    members: tuple[str, ...] = ()
+
+
 class Sharing:
-    """Keep the organisation-wide defaults and sharing rules, by object."""
+    """Keep the organisation-wide defaults and sharing rules, by object, and the queues by id."""
 
     def __init__(self, *, fresh: bool) -> None:
         self._usual = DEFAULTS if fresh else DEFAULTS | DEMO
         self.defaults: dict[str, str] = {}
         self.rules: dict[str, tuple[SharingRule, ...]] = {}
+        self.queues: dict[str, Queue] = {}
         self.reset()
 
     def reset(self) -> None:
         """Go back to the sharing that the org started with."""
-        self.defaults, self.rules = dict(self._usual), {}
+        self.defaults, self.rules, self.queues = dict(self._usual), {}, {}
 
     def set(self, name: str, default: str | None, rules: tuple[SharingRule, ...] | None) -> None:
         """Change an object's default or rules; None leaves them. Raises `ValueError` for what an org does not offer."""
@@ -107,14 +118,15 @@ class Sharing:
     def reach(self, name: str, user: User, objects: Mapping[str, ObjectAccess]) -> Reach:
         """Return the rows of an object that a user reaches, given the object permissions of the user's profile."""
         granted = {each: _granted(user, objects.get(each)) for each in self.defaults}
-        return Reach(self, name, user.id, granted)
+        queues = [each.id for each in self.queues.values() if user.id in each.members]
+        return Reach(self, name, user.id, granted, (user.id, *queues))
 
     def condition(self, reach: Reach, name: str, level: Level, alias: str) -> str:
         """Return the SQL that is true for an object's rows that are open at a level; nothing where all of them are."""
         default = self.default(name)
         if reach.granted.get(name, Level.NONE) >= level:
             return ""
-        owned = f"{alias}.{quoted('OwnerId')} = '{reach.user_id}'"
+        owned = f"{alias}.{quoted('OwnerId')} IN ({', '.join(map(literal, reach.owners))})"
         if default == CONTROLLED:
             return self._controlled(reach, name, level, alias, owned)
         if LEVELS[default] >= level:
@@ -140,12 +152,16 @@ class Sharing:
 
 @dataclass(frozen=True)
 class Reach:
-    """The rows of one object that one user reaches; `granted` is what permissions open whatever sharing says."""
+    """The rows of one object that one user reaches; `granted` is what permissions open whatever sharing says.
+
+    `owners` are the user and the queues that the user is a member of.
+    """
 
     sharing: Sharing
     name: str
     user_id: str
     granted: Mapping[str, Level]
+    owners: tuple[str, ...]
 
     def at_least(self, level: Level, alias: str) -> str:
         """Return the SQL that is true for the rows open at a level, or nothing where all of them are."""

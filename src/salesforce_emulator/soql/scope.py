@@ -143,7 +143,9 @@ class Scope:
         key, targets = name.lower(), way[-1].targets
         first = targets[0][1]
         if key == "type":
-            cases = "".join(f" WHEN {alias}.{quoted('Id')} IS NOT NULL THEN '{view.name}'" for alias, view in targets)
+            cases = "".join(
+                f" WHEN {alias}.{quoted('Id')} IS NOT NULL THEN {_type_of(alias, view)}" for alias, view in targets
+            )
             return Found(f"(CASE{cases} END COLLATE NOCASE)", TYPE_FIELD, first, way)
         having = [(alias, view, view.by_name[key]) for alias, view in targets if key in view.by_name]
         if key not in NAME_FIELDS or not having:
@@ -176,3 +178,8 @@ class Scope:
             self.join_sql.append(f"LEFT JOIN {target.source} {name} ON {' AND '.join(on)}")
         self.joins[key] = Join(reference.relationship_name or "", reference, made)
         return self.joins[key]
+
+
+def _type_of(alias: str, view: ObjectView) -> str:
+    """Return the SQL of `Type` where a reference leads to this object: of a group its own (`Owner.Type = 'Queue'`)."""
+    return f"{alias}.{quoted('Type')}" if view.name == "Group" else f"'{view.name}'"

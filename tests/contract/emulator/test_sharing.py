@@ -186,3 +186,40 @@ def test_a_further_user_acts_under_its_profile(salesforce: Emulator, api: Api):
         f"{salesforce.url}/_emulator/users", json={"username": name, "profile": "sales"}, timeout=10
     )
     assert twice.status_code == 400
+
+
+def test_a_queue_owns_leads(salesforce: Emulator, api: Api):
+    """A queue may own a Lead; where Leads are private its members reach them in full, and others do not."""
+    me = next(each["id"] for each in salesforce.control("GET", "users") if each["profile"] == "integration")
+    queue = salesforce.control("POST", "queues", {"name": "Web リード", "developer_name": "Web"})["id"]
+    record_id = api.create("Lead", **ABE, OwnerId=queue)
+    share(salesforce, "Lead", "Private")
+    hidden = api("GET", f"sobjects/Lead/{record_id}").status_code
+    assert salesforce.control("POST", "queues", {"name": "Web リード", "developer_name": "web", "members": [me]}) == {
+        "id": queue
+    }
+    assert (hidden, api("PATCH", f"sobjects/Lead/{record_id}", {"Title": "x"}).status_code) == (404, 204)
+    soql = "SELECT OwnerId, Owner.Name, Owner.Type FROM Lead WHERE Owner.Type = 'Queue'"
+    (row,) = api.query(soql).json()["records"]
+    assert (row["OwnerId"], row["Owner"]["Name"], row["Owner"]["Type"]) == (queue, "Web リード", "Queue")
+    (share_row,) = api.query("SELECT UserOrGroupId, RowCause FROM LeadShare").json()["records"]
+    assert (share_row["UserOrGroupId"], share_row["RowCause"]) == (queue, "Owner")
+    members = api.query("SELECT UserOrGroupId FROM GroupMember WHERE Group.Type = 'Queue'").json()["records"]
+    assert [each["UserOrGroupId"] for each in members] == [me]
+    assert api("DELETE", f"sobjects/Lead/{record_id}").status_code == 204
+
+
+def test_only_a_queue_may_own(salesforce: Emulator, api: Api):
+    """Another group, or one that is not there, is no owner; a Contact belongs to a user."""
+    queue = salesforce.control("POST", "queues", {"name": "Q"})["id"]
+    everybody = api.query("SELECT Id FROM Group WHERE Type = 'Organization'").json()["records"][0]["Id"]
+    assert codes(api("POST", "sobjects/Lead", {**ABE, "OwnerId": everybody})) == (400, "INVALID_CROSS_REFERENCE_KEY")
+    assert codes(api("POST", "sobjects/Lead", {**ABE, "OwnerId": "00G5i0zzzzzzzzz"})) == (
+        400,
+        "INVALID_CROSS_REFERENCE_KEY",
+    )
+    assert codes(api("POST", "sobjects/Contact", {"LastName": "Abe", "OwnerId": queue})) == (400, "MALFORMED_ID")
+    refused = salesforce.http.post(
+        f"{salesforce.url}/_emulator/queues", json={"name": "Q", "members": ["x"]}, timeout=9
+    )
+    assert refused.status_code == 400
