@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from zlib import crc32
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _DIGITS = {char: value for value, char in enumerate(_BASE62)}
@@ -32,6 +33,11 @@ def make(prefix: str, number: int) -> str:
         digits.append(_BASE62[digit])
     short = prefix + _POD + "".join(reversed(digits)).rjust(_SEQUENCE_LENGTH, "0")
     return short + checksum(short)
+
+
+def from_name(prefix: str, name: str) -> str:
+    """Build the id of a row that follows from its name."""
+    return make(prefix, crc32(name.encode()))
 
 
 def normalise(value: str) -> str | None:

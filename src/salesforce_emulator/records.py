@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator import errors
-from salesforce_emulator.access import ADMIN
+from salesforce_emulator import errors, integrity
 from salesforce_emulator.clock import stamp
-from salesforce_emulator.computed import QUEUE
 from salesforce_emulator.errors import Problem, RecordError
 from salesforce_emulator.sharing import PARENTS, Level
 from salesforce_emulator.table import quoted
@@ -107,8 +105,8 @@ def create(writer: Writer, db: sqlite3.Connection, view: ObjectView, values: dic
     problems = [*_required(missing), *_value_problems(values)]
     if problems:
         raise RecordError(problems)
-    _check_references(writer, db, view.table, values)
-    _check_unique(db, view, values, own_id=None)
+    integrity.check_references(writer, db, view.table, values)
+    integrity.check_unique(db, view, values, own_id=None)
     number, record_id = writer.org.new_id(view.table)
     row = _new_row(writer, view.table, record_id, values)
     for field in view.table.numbered:
@@ -132,8 +130,8 @@ def update(writer: Writer, db: sqlite3.Connection, view: ObjectView, record_id: 
     problems = [*_required(emptied), *_value_problems(values)]
     if problems:
         raise RecordError(problems)
-    _check_references(writer, db, view.table, values)
-    _check_unique(db, view, values, own_id=record_id)
+    integrity.check_references(writer, db, view.table, values)
+    integrity.check_unique(db, view, values, own_id=record_id)
     changes = dict(values)
     if {"FirstName", "LastName"} & changes.keys() and "Name" in view.table.position:
         changes["Name"] = _full_name(current | changes)
@@ -170,7 +168,7 @@ def upsert(
     writer: Writer, db: sqlite3.Connection, view: ObjectView, *, field: FieldSchema, key: Any, values: dict[str, Any]
 ) -> tuple[str, bool]:
     """Update the one live row whose `field` holds `key`, or create it; return its id and whether it is new."""
-    check_key(writer.user, field)
+    integrity.check_key(writer.user, field)
     found = find(db, view, field, key)
     if len(found) > 1:
         raise errors.several_matches(field.name, found)
@@ -178,15 +176,6 @@ def upsert(
         update(writer, db, view, found[0], values)
         return found[0], False
     return create(writer, db, view, {**values, field.name: key}), True
-
-
-def check_key(user: User, field: FieldSchema) -> None:
-    """Refuse to upsert by an external id that is not unique, but to users who see all data (documented).
-
-    A twin that the user cannot see would otherwise be doubled. Look-up fields such as `Email` are not bound by it here.
-    """
-    if field.external_id and not field.unique and not (user.profile == ADMIN or user.view_all or user.modify_all):
-        raise errors.blind_upsert()
 
 
 def find(db: sqlite3.Connection, view: ObjectView, field: FieldSchema, value: Any) -> list[str]:
@@ -234,39 +223,6 @@ def _required(names: list[str]) -> Iterator[Problem]:
 
 def _value_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     return (value.problem for value in values.values() if isinstance(value, FieldValueError))
-
-
-def _check_references(writer: Writer, db: sqlite3.Connection, table: Table, values: Mapping[str, Any]) -> None:
-    for name, field in table.references.items():
-        if (value := values.get(name)) is None:
-            continue
-        parent = writer.org.table_of_id(value)
-        if parent is None or parent.name not in field.reference_to:
-            raise RecordError([errors.malformed_id(field.label, name, value)])
-        deleted = '"IsDeleted"' if parent.is_deletable else "0"
-        view = writer.org.access.view(writer.user, parent)
-        readable = view.reach.at_least(Level.READ, "t") or "1"
-        sql = f'SELECT {deleted}, {readable} FROM {view.source} t WHERE "Id" = ?'
-        if parent.name == "Group":
-            sql += f""" AND "Type" = '{QUEUE}'"""
-        found = db.execute(sql, (value,)).fetchone()
-        if found is None:
-            raise RecordError([Problem("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (name,))])
-        if found[0]:
-            raise RecordError([Problem("ENTITY_IS_DELETED", "entity is deleted", (name,))])
-        if not found[1]:
-            raise errors.unreachable(value)
-
-
-def _check_unique(db: sqlite3.Connection, view: ObjectView, values: Mapping[str, Any], own_id: str | None) -> None:
-    table = view.table
-    for field in table.unique_fields:
-        if (value := values.get(field.name)) is None:
-            continue
-        shown = f"iif({view.reach.at_least(Level.READ, 't') or '1'}, \"Id\", '<unknown>')"
-        sql = f'SELECT {shown} FROM {quoted(table.name)} t WHERE {quoted(field.name)} = ?{table.live} AND "Id" IS NOT ?'
-        if other := db.execute(sql, (value, own_id)).fetchone():
-            raise RecordError([errors.duplicate_value(field.name, other[0])])
 
 
 def _full_name(values: Mapping[str, Any]) -> str | None:

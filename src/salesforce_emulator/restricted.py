@@ -10,14 +10,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import orjson
-
-from salesforce_emulator import errors, ids
-from salesforce_emulator.computed import NO_ID
-from salesforce_emulator.sharing import DEFAULTS, Level
+from salesforce_emulator import errors, ids, record_access
 from salesforce_emulator.soql.checks import leaves
 from salesforce_emulator.soql.model import Among, Compare, Junction, Negation, Path, Selected
-from salesforce_emulator.table import literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +24,7 @@ if TYPE_CHECKING:
     from salesforce_emulator.users import User
 
 MAX_RECORDS = 200
-_LEVELS = ("hasreadaccess", "haseditaccess", "hasdeleteaccess", "hastransferaccess", "hasallaccess")
+_LEVELS = tuple(name.lower() for name in record_access.FLAGS)
 _SELECTABLE = {"recordid", "maxaccesslevel", *_LEVELS}
 _REIFIED = {"qualifiedapiname", "durableid"}
 """What EntityDefinition looks its rows up by: real orgs take inequalities on its other fields."""
@@ -92,7 +87,7 @@ def _of_access(org: Org, user: User, query: Query, view: ObjectView) -> tuple[Qu
     _check_selected(query)
     asked_user, wanted, others = _filters(query)
     of_user = next((each for each in org.users if each.id == asked_user), None)
-    rows = partial(_select, org, user, of_user, wanted)
+    rows = partial(record_access.asked, org, user, of_user, wanted)
     seen = replace(view, rows=rows)
     by_name = partial(org.view, user)
     views: Views = lambda name: seen if name.lower() == "userrecordaccess" else by_name(name)  # noqa: E731
@@ -154,57 +149,6 @@ def _ids(given: Sequence[Literal]) -> list[str]:
             raise errors.simple(400, "INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {each.value}")
         result.append(found)
     return result
-
-
-def _select(org: Org, asking: User, asked: User | None, wanted: Sequence[str]) -> str:
-    """Return the SELECT of a user's access to records, by object; one that is no shared object's is never open."""
-    prefixes = {org.schemas[name].key_prefix: name for name in DEFAULTS}
-    groups: dict[str, list[str]] = {}
-    for each in wanted:
-        groups.setdefault(prefixes.get(each[:3], ""), []).append(each)
-    selects = []
-    for name, listed in groups.items():
-        source = f"json_each({literal(orjson.dumps(listed).decode())}) i"
-        flags = ["0"] * len(_LEVELS)
-        own = asked is not None and asked.id == asking.id
-        where = "" if own else " WHERE 0"
-        if name and asked is not None:
-            table = org.storage.tables[name]
-            source += f" LEFT JOIN {quoted(name)} r ON r.{quoted('Id')} = i.value AND r.{quoted('IsDeleted')} = 0"
-            flags = [f"coalesce({each}, 0)" for each in _flags(org.access.view(asked, table))]
-            if not own:
-                view = org.access.view(asking, table)
-                where = f" WHERE r.{quoted('Id')} IS NOT NULL AND {_open(view, Level.READ, permitted=view.access.read)}"
-        selects.append(_row(flags, literal(asked.id if asked else NO_ID)) + f" FROM {source}{where}")
-    return " UNION ALL ".join(selects)
-
-
-def _flags(view: ObjectView) -> list[str]:
-    """Return the SQL of each flag: permissions on the object and sharing both decide (as they do for writes)."""
-    access = view.access
-    permitted = (access.read, access.edit, access.delete, access.edit, access.edit and access.delete)
-    levels = (Level.READ, Level.EDIT, Level.ALL, Level.TRANSFER, Level.ALL)
-    return [_open(view, level, permitted=access.read and each) for level, each in zip(levels, permitted, strict=True)]
-
-
-def _open(view: ObjectView, level: Level, *, permitted: bool) -> str:
-    if not permitted:
-        return "0"
-    condition = view.reach.at_least(level, "r") or "1"
-    return f"(r.{quoted('Id')} IS NOT NULL AND {condition})"
-
-
-def _row(flags: Sequence[str], user_id: str) -> str:
-    read, edit, delete, transfer, everything = flags
-    highest = (
-        f"CASE WHEN {everything} THEN 'All' WHEN {transfer} THEN 'Transfer' WHEN {delete} THEN 'Delete' "
-        f"WHEN {edit} THEN 'Edit' WHEN {read} THEN 'Read' ELSE 'None' END"
-    )
-    return (
-        f'SELECT i.key + 1 AS _n, NULL AS _visible_at, {literal(NO_ID)} AS "Id", {user_id} AS "UserId", '
-        f'i.value AS "RecordId", {read} AS "HasReadAccess", {edit} AS "HasEditAccess", {delete} AS "HasDeleteAccess", '
-        f'{transfer} AS "HasTransferAccess", {everything} AS "HasAllAccess", {highest} AS "MaxAccessLevel"'
-    )
 
 
 def _malformed(message: str) -> errors.ApiError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from salesforce_emulator import errors, ids, records
+from salesforce_emulator import errors, ids, integrity, records
 from salesforce_emulator.clock import http_date, read_stamp
 from salesforce_emulator.errors import Problem, RecordError
 from salesforce_emulator.query import flat_maker
@@ -86,7 +86,7 @@ def upsert(call: Call, name: str, field_name: str, key: str) -> Reply:
     if any(given.lower() == field.name.lower() for given in body):
         message = f"The {field.name} field should not be specified in the sobject data."
         raise errors.simple(400, "INVALID_FIELD", message)
-    records.check_key(call.user, field)
+    integrity.check_key(call.user, field)
     values = records.checked(view, body)
     stored = key_value(view, field, key)
     _refuse_locked(call, None)

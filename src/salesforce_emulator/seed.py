@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from salesforce_emulator.computed import profile_id
+from salesforce_emulator.permissions import profile_id
 from salesforce_emulator.users import ORGANIZATION_ID
 
 if TYPE_CHECKING:

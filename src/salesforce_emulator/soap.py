@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from salesforce_emulator import errors, ids, lifecycle, records, soapxml
-from salesforce_emulator.computed import profile_id
 from salesforce_emulator.errors import ApiError, FieldTypeError, Problem, RecordError
+from salesforce_emulator.permissions import profile_id
 from salesforce_emulator.records import Writer
 from salesforce_emulator.storage import Rollback
 from salesforce_emulator.users import ORGANIZATION_ID

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from salesforce_emulator import errors
+from salesforce_emulator import errors, record_access
 from salesforce_emulator.schema import FieldSchema
+from salesforce_emulator.sharing import DEFAULTS
 from salesforce_emulator.table import VISIBLE_AT, quoted
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ NAME_FIELDS = frozenset(
 )  # fmt: skip
 """What a polymorphic reference has without TYPEOF: the fields of the object `Name` (documented)."""
 
+ACCESS_FIELD = FieldSchema(name="Id", label="ID", type="reference", reference_to=(record_access.NAME,))
 TYPE_FIELD = FieldSchema(name="Type", label="Type", type="string", length=40)
 
 
@@ -164,6 +167,8 @@ class Scope:
         if len(key) > 1 and (parent is None or parent.polymorphic):
             return None
         alias, view = parent.targets[0] if parent else (self.alias, self.view)
+        if key[-1] == record_access.NAME.lower():
+            return self._record_access(key, alias, view)
         reference = view.by_relationship.get(key[-1])
         if reference is None:
             return None
@@ -177,6 +182,19 @@ class Scope:
             on = [f"{name}.{quoted('Id')} = {alias}.{quoted(reference.name)}", *self._reach(target, name)]
             self.join_sql.append(f"LEFT JOIN {target.source} {name} ON {' AND '.join(on)}")
         self.joins[key] = Join(reference.relationship_name or "", reference, made)
+        return self.joins[key]
+
+    def _record_access(self, key: tuple[str, ...], alias: str, view: ObjectView) -> Join | None:
+        """Return the join of a record with the user's access to it (documented), whose ids cannot be named."""
+        found = self.context.views(record_access.NAME)
+        if found is None or view.name not in DEFAULTS:
+            return None
+        hidden = frozenset({"Id", "UserId", "RecordId"})
+        target = replace(found, hidden=hidden, rows=partial(record_access.of_all, view))
+        name = f"j{next(self.context.names)}"
+        on = f"{name}.{quoted('RecordId')} = {alias}.{quoted('Id')}"
+        self.join_sql.append(f"LEFT JOIN {target.source} {name} ON {on}")
+        self.joins[key] = Join(record_access.NAME, ACCESS_FIELD, ((name, target),))
         return self.joins[key]
 
 

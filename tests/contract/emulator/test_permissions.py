@@ -325,3 +325,24 @@ def test_what_follows_from_settings_is_not_written(salesforce: Emulator, api: Ap
         ),
     ]
     assert all(400 <= answer.status_code < 500 for answer in answers), [answer.text for answer in answers]
+
+
+def test_a_record_tells_its_own_access(salesforce: Emulator, api: Api):
+    """UserRecordAccess is a relationship of a record and of its parents, without the ids (documented)."""
+    other, own = salesforce.admin_create("Lead", ABE), api.create("Lead", **ABE)
+    share(salesforce, "Lead", "Read")
+    soql = "SELECT Id, UserRecordAccess.HasEditAccess, UserRecordAccess.MaxAccessLevel FROM Lead ORDER BY Id"
+    told = {each["Id"]: each["UserRecordAccess"] for each in api.query(soql).json()["records"]}
+    assert {key: (row["HasEditAccess"], row["MaxAccessLevel"]) for key, row in told.items()} == {
+        other: (False, "Read"),
+        own: (True, "All"),
+    }
+    assert told[own]["attributes"]["type"] == "UserRecordAccess"
+    found = api.query("SELECT Id FROM Lead WHERE UserRecordAccess.HasEditAccess = true").json()["records"]
+    assert [each["Id"] for each in found] == [own]
+    account = api.create("Account", Name="ACME")
+    api.create("Contact", LastName="Abe", AccountId=account)
+    (row,) = api.query("SELECT Account.UserRecordAccess.HasDeleteAccess FROM Contact").json()["records"]
+    assert row["Account"]["UserRecordAccess"]["HasDeleteAccess"] is True
+    assert codes(api.query("SELECT UserRecordAccess.RecordId FROM Lead")) == (400, "INVALID_FIELD")
+    assert codes(api.query("SELECT UserRecordAccess.HasEditAccess FROM User")) == (400, "INVALID_FIELD")
