@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Handler = Callable[..., Any]
 
 _PICKLISTS = frozenset({"picklist", "multipicklist", "combobox"})
+_SALES = frozenset(HISTORIES.values())
+"""What may have record types and a history here."""
+
 _DEVELOPER_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 _TEXTS, _FLAGS = {"name", "label", "description"}, {"active", "available", "default"}
 
@@ -87,7 +90,7 @@ def read_record_types(org: Org, _: Any, name: str) -> list[dict[str, Any]]:
 def add_record_type(org: Org, given: Any, name: str) -> dict[str, str]:
     """Add a record type, or change the one of that name; answer its id."""
     table, wanted = table_of(org, name), json_object(given)
-    if FIELD not in table.position and not table.schema.top["layoutable"]:
+    if table.name not in _SALES:
         raise Refused(f"{table.name} has no record types")
     _check_record_type(wanted)
     chosen = {
@@ -113,7 +116,7 @@ def read_history(org: Org, _: Any) -> dict[str, tuple[str, ...]]:
 def set_history(org: Org, given: Any, name: str) -> None:
     """Track these fields of an object and no others."""
     table = table_of(org, name)
-    if table.name not in HISTORIES.values():
+    if table.name not in _SALES:
         raise Refused(f"{table.name} has no history")
     if not isinstance(given, list) or len(given) > MAX_FIELDS:
         raise Refused(f"a list of at most {MAX_FIELDS} fields is expected")

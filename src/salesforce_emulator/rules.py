@@ -171,7 +171,7 @@ def _validation(name: str, rule: dict[str, Any], schemas: Mapping[str, SObjectSc
 
 def _duplicates(name: str, rule: dict[str, Any], schemas: Mapping[str, SObjectSchema]) -> Duplicates:
     target, fields, action = rule.get("matches", name), rule.get("fields"), rule.get("action", "block")
-    known = isinstance(target, str) and target in schemas and action in {"block", "alert"}
+    known = isinstance(target, str) and target in schemas and schemas[target].stored and action in {"block", "alert"}
     if rule.keys() - {"type", "name", "fields", "matches", "action", "message"} or not known or not fields:
         raise ValueError('{"type": "duplicate", "name", "fields", "matches", "action": "block" or "alert"} is expected')
     names = _fields(schemas[name], fields)

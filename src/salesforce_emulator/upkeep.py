@@ -86,7 +86,8 @@ def purge(org: Org, given: Any) -> None:
     wanted = _ids(json_object(given).get("ids"))
     with org.storage.writing() as db:
         for record_id in wanted:
-            if (table := org.table_of_id(record_id)) is None:
+            table = org.table_of_id(record_id)
+            if table is None or not table.schema.stored:
                 raise Refused(f"no such row: {record_id}", 404)
             lifecycle.purge(org, db, table, record_id)
 

@@ -246,7 +246,10 @@ class _Selection:
 
 def _order(scope: Scope, given: Order) -> str:
     found = term(scope, given.expression)
-    if not found.aggregate and (not found.field.sortable or found.field.type in COMPOUND_TYPES):
+    if found.aggregate:
+        message = f"Aggregate functions are not allowed in ORDER BY without a group: {given.expression.text}"  # guessed
+        raise scope.error("MALFORMED_QUERY", given.expression, message)
+    if not found.field.sortable or found.field.type in COMPOUND_TYPES:
         message = f"field '{found.field.name}' can not be sorted in a query call"
         raise scope.error("INVALID_FIELD", given.expression, message)
     return in_order(found.sql, given, nullable=found.nullable)

@@ -27,7 +27,8 @@ def test_every_listed_object_can_be_described(api: Api):
 
 def test_every_queryable_field_can_be_selected(api: Api):
     """What a describe lists, a query reads, for every object."""
-    for name in ("Lead", "Contact", "Account", "User", "Organization", "RecordType"):
+    names = [each["name"] for each in api("GET", "sobjects").json()["sobjects"] if each["name"] != "UserRecordAccess"]
+    for name in names:
         fields = [field["name"] for field in api("GET", f"sobjects/{name}/describe").json()["fields"]]
         answer = api.query(f"SELECT {', '.join(fields)} FROM {name}")
         assert answer.status_code == 200, answer.text

@@ -346,3 +346,24 @@ def test_a_record_tells_its_own_access(salesforce: Emulator, api: Api):
     assert row["Account"]["UserRecordAccess"]["HasDeleteAccess"] is True
     assert codes(api.query("SELECT UserRecordAccess.RecordId FROM Lead")) == (400, "INVALID_FIELD")
     assert codes(api.query("SELECT UserRecordAccess.HasEditAccess FROM User")) == (400, "INVALID_FIELD")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "purge", {"ids": ["00G5i0000000001AAA"]}),
+        ("POST", "undelete", {"ids": ["00G5i0000000001AAA"]}),
+        ("PUT", "rows/Group/00G5i0000000001AAA", {}),
+        ("PUT", "access/Group", {"read": False}),
+        ("PUT", "sharing/LeadShare", {"default": "Private"}),
+        ("POST", "rules/Lead", {"type": "duplicate", "fields": ["Name"], "matches": "Group"}),
+        ("POST", "record_types/User", {"name": "A"}),
+    ],
+)
+def test_no_control_reaches_what_follows_from_settings(
+    salesforce: Emulator, method: str, path: str, body: dict[str, Any]
+):
+    """Controls of rows and rules are refused for objects without rows of their own."""
+    answer = salesforce.http.request(method, f"{salesforce.url}/_emulator/{path}", json=body, timeout=10)
+    assert answer.status_code in {400, 404}, answer.text
+    assert answer.json()["error"]

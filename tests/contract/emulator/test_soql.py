@@ -274,3 +274,9 @@ def test_a_query_may_say_what_it_is_for(salesforce: Emulator, api: Api):
         row = api.read("Lead", record_id)
         minutes.append([str(row[name])[15] for name in stamps])
     assert minutes == [["0", "0", "0", "0"], ["0", "2", "0", "0"], ["3", "3", "0", "0"]]
+
+
+def test_no_aggregate_orders_rows(api: Api):
+    """Without a group an aggregate in ORDER BY is refused (the text is guessed)."""
+    answer = api.query("SELECT Id FROM Lead ORDER BY COUNT(Id)")
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "MALFORMED_QUERY")
