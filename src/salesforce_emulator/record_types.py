@@ -120,14 +120,14 @@ class RecordTypes:
             return
         types = types or {}
         given = values.get(FIELD)
-        if given == MASTER_ID:
+        if given == MASTER_ID and not any(each.active and each.available for each in types.values()):
             values[FIELD] = None
         elif isinstance(given, str) and given.startswith("012"):
             found = types.get(given)
             if given != current and (found is None or not found.available or not found.active):
                 values[FIELD] = FieldValueError(_not_valid(given))
                 return
-        elif new and FIELD not in values:
+        elif new and given is None:
             values[FIELD] = next((each.id for each in types.values() if each.default), None)
         record_type = types.get(values.get(FIELD, current) or "")
         if record_type is not None:

@@ -67,23 +67,23 @@ def test_a_lead_without_record_types_has_no_such_field(api: Api):
 
 
 def test_a_new_row_has_the_default_record_type(salesforce: Emulator, api: Api):
-    """Not given, a record type is the default one; given, it is kept; null and the master are none."""
+    """Not given, or null, a record type is the default one; given, it is kept (that null is, is guessed)."""
     before = api.create("Lead", **ABE)
     first, second = record_type(salesforce, "First"), record_type(salesforce, "Second", default=True)
     rows = [api.create("Lead", **ABE, **more) for more in ({}, {"RecordTypeId": first}, {"RecordTypeId": None})]
-    rows.append(api.create("Lead", **ABE, RecordTypeId=MASTER))
-    assert [api.read("Lead", each)["RecordTypeId"] for each in (before, *rows)] == [None, second, first, None, None]
+    assert [api.read("Lead", each)["RecordTypeId"] for each in (before, *rows)] == [None, second, first, second]
     record_type(salesforce, "First", default=True)
     assert [each["name"] for each in infos(api) if each["defaultRecordTypeMapping"]] == ["First"]
     named = api.query("SELECT RecordType.DeveloperName FROM Lead WHERE RecordType.Name = 'Second'").json()["records"]
-    assert [each["RecordType"]["DeveloperName"] for each in named] == ["Second"]
+    assert [each["RecordType"]["DeveloperName"] for each in named] == ["Second", "Second"]
 
 
 def test_a_foreign_record_type_is_refused(salesforce: Emulator, api: Api):
-    """Another object's, an inactive, an unavailable or an unknown record type is no valid cross reference."""
+    """Another object's, an inactive, unavailable or unknown one, and the master beside others are refused."""
     row = api.create("Lead", **ABE)
     own = record_type(salesforce)
     wrong = [
+        MASTER,
         record_type(salesforce, "Other", "Contact"),
         record_type(salesforce, "Old", active=False),
         record_type(salesforce, "Theirs", available=False),
@@ -100,6 +100,11 @@ def test_a_foreign_record_type_is_refused(salesforce: Emulator, api: Api):
     assert api("PATCH", f"sobjects/Lead/{row}", {"RecordTypeId": own}).status_code == 204
     record_type(salesforce, active=False)
     assert api("PATCH", f"sobjects/Lead/{row}", {"RecordTypeId": own, "Title": "x"}).status_code == 204
+
+
+def test_the_master_is_no_record_type_of_a_row(api: Api):
+    """Where there are no others the master may be named, and the row says null."""
+    assert api.read("Account", api.create("Account", Name="ACME", RecordTypeId=MASTER))["RecordTypeId"] is None
 
 
 def test_a_record_type_restricts_restricted_picklists(salesforce: Emulator, api: Api):
