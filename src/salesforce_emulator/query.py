@@ -39,6 +39,7 @@ MAX_PAGE, MIN_PAGE = 2_000, 200
 _FIELDS_SINCE = 51
 _KEPT_LOCATORS = 50
 _OPTIONS = "sforce-query-options"
+_TOOLING = frozenset({"entitydefinition"})
 _LOOKS = frozenset({"VIEW", "REFERENCE"})
 
 
@@ -60,6 +61,16 @@ def query(call: Call) -> Reply:
 def query_all(call: Call) -> Reply:
     """Answer GET /queryAll?q=…: the same with deleted rows."""
     return Reply(_run(call, _text(call), deleted=True))
+
+
+def query_tooling(call: Call) -> Reply:
+    """Answer GET /tooling/query?q=…: of the Tooling API's objects EntityDefinition is there."""
+    text = _text(call)
+    source = parse(text).source
+    if source.text.lower() not in _TOOLING:
+        message = errors.unsupported_object(source.text)
+        raise errors.in_query("INVALID_TYPE", text, source.position, len(source.text), message)
+    return Reply(_run(call, text, deleted=False))
 
 
 def query_more(call: Call, locator: str) -> Reply:

@@ -26,6 +26,7 @@ _KEYED = _OBJECT + r"/(?P<field_name>[^/]+)/(?P<key>[^/]+)"
 _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (r"/query", {"GET": query.query}),
     (r"/queryAll", {"GET": query.query_all}),
+    (r"/tooling/query", {"GET": query.query_tooling}),
     (r"/query(?:All)?/(?P<locator>[^/]+)", {"GET": query.query_more}),
     (r"/composite", {"POST": lambda call: composite.composite(call, dispatch)}),
     (r"/composite/batch", {"POST": lambda call: composite.batch(call, dispatch)}),

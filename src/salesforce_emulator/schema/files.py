@@ -65,6 +65,7 @@ def _sobject(name: str, facts: Mapping[str, Any]) -> SObjectSchema:
         links=tuple(facts["links"]),
         source=facts["source"],
         stored=facts.get("stored", True),
+        key_field=facts.get("key_field", "Id"),
     )
 
 

@@ -127,7 +127,7 @@ class SObjectSchema:
 
     `top` holds the top-level keys that do not depend on the user or the org's other objects, under their describe
     names; `links` the names of its further REST resources; `source` where its facts come from. An sObject that is not
-    `stored` has no rows of its own: they follow from the org's state.
+    `stored` has no rows of its own: they follow from the org's state. `key_field` is what the address of a row ends in.
     """
 
     name: str
@@ -139,6 +139,7 @@ class SObjectSchema:
     links: tuple[str, ...] = ()
     source: str = ""
     stored: bool = True
+    key_field: str = "Id"
 
     @cached_property
     def by_name(self) -> Mapping[str, FieldSchema]:

@@ -125,7 +125,7 @@ class _Selection:
     def __init__(self, scope: Scope, level: int) -> None:
         self.scope = scope
         self.level = level
-        self.columns = [f"{scope.alias}._n", f"{scope.alias}.{quoted('Id')}"]
+        self.columns = [f"{scope.alias}._n", f"{scope.alias}.{quoted(scope.view.schema.key_field)}"]
         self.root = Node(scope.view, 1)
         self.typed: set[str] = set()
 

@@ -179,6 +179,16 @@ def test_a_definition_is_found_by_name(api: Api):
     assert [each["Label"] for each in api.query(soql).json()["records"]] == ["Contact", "Lead"]
 
 
+def test_the_tooling_api_defines_objects_too(api: Api):
+    """EntityDefinition is found by `tooling/query` as well; rows of Leads, or of what is not here, are not."""
+    soql = "SELECT DurableId FROM EntityDefinition WHERE QualifiedApiName = 'Lead'"
+    (row,) = api.query(soql, "tooling/query").json()["records"]
+    assert row["attributes"]["url"] == "/services/data/v59.0/sobjects/EntityDefinition/Lead"
+    assert row["DurableId"] == "Lead"
+    for name in ("Lead", "SandboxProcess"):
+        assert codes(api.query(f"SELECT Id FROM {name}", "tooling/query")) == (400, "INVALID_TYPE")
+
+
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
