@@ -66,6 +66,11 @@ class World:
         with self.engine.begin() as connection:
             connection.execute(sa.text(f"UPDATE leads SET {sets} WHERE id = :id"), row)
 
+    def values(self, lead_id: int, *columns: str) -> tuple[str | None, ...]:
+        """Return what a lead holds."""
+        ((_, _, *found),) = LeadTable(self.engine).by_ids([lead_id], columns)
+        return tuple(found)
+
     def elapse(self, seconds: float) -> None:
         """Put the org's clock forward."""
         self.elapsed += seconds

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     admin_emails: str = Field("", description="The administrators' addresses, comma-separated (R36).")
     language: Language = Field(Language.JA, description="Language of the mails, ja or en.")
     duplicate_scope: DuplicateScope = Field(DuplicateScope.ALL, description="all or contact_first (R4).")
+    recreate_deleted: bool = Field(
+        default=False, description="Whether an edited lead gets a new record for its deleted one (R29)."
+    )
     overlap_seconds: int = Field(900, ge=0, description="Seconds that each delta reaches back before its cursor.")
     api_reserve: int = Field(1000, ge=0, description="API calls a day that the sync leaves to others (R53).")
     describe_max_age_seconds: int = Field(3600, ge=0, description="Seconds after which describes are read in full.")

@@ -69,6 +69,7 @@ def leads(*rows: dict[str, Any]) -> pd.DataFrame:
     plain = {"last_name": "山田", "title": None, "delivery_status": "delivering", "updated_at": NOON, "changed": True}
     frame = pd.DataFrame([{"email": f"lead{row['id']}@example.jp", **plain, **row} for row in rows])
     frame = frame.astype(dict.fromkeys(FIELDS, "str") | {"id": "int64"})
+    frame = frame.assign(edited_at=frame["updated_at"])
     return frame.assign(row_hash=pd.Series("h", index=frame.index, dtype="str"))
 
 
@@ -76,7 +77,9 @@ def records(*rows: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Return records by object; `sobject` says on which, the rest what differs from a plain one."""
     plain = {
         "IsDeleted": "false",
+        "MasterRecordId": None,
         "IsConverted": "false",
+        "ConvertedContactId": None,
         "LastModifiedById": "other",
         "LastModifiedDate": NOON,
         "LastName": "佐藤",
@@ -106,6 +109,9 @@ def agreed(lead: dict[str, str], record: dict[str, str]) -> dict[str, str]:
     return {name: pack(pd.DataFrame([values], dtype="str"))[0] for name, values in sides}
 
 
+SEND, TAKE, LEAVE = "send", "take", "leave"
+
+
 def plan(staged_leads: pd.DataFrame, *, found: Any = None, known: Any = None, **further: Any) -> Plan:
     """Decide."""
     return decide(
@@ -128,54 +134,99 @@ def kinds(made: Plan) -> dict[int, str]:
 
 def sent(made: Plan) -> list[tuple[str, str | None, str | None]]:
     """Return what is sent: API name, old, new."""
-    columns = made.changes[["api_name", "old", "new"]].astype("object")
+    columns = made.sends[["api_name", "old", "new"]].astype("object")
+    return [tuple(row) for row in columns.where(columns.notna(), None).itertuples(index=False)]
+
+
+def taken(made: Plan) -> list[tuple[str, str | None, str | None]]:
+    """Return what the leads take: field, old, new."""
+    columns = made.takes[["field", "old", "new"]].astype("object")
     return [tuple(row) for row in columns.where(columns.notna(), None).itertuples(index=False)]
 
 
 @pytest.mark.parametrize(
     ("now", "was", "there", "there_was", "expected"),
     [
-        pytest.param("部長", None, None, None, [("Title", None, "部長")], id="first contact: a blank is filled"),
-        pytest.param("部長", None, "課長", None, [], id="first contact: a different value is left"),
-        pytest.param(None, None, "課長", None, [], id="first contact: the lead's blank takes nothing away"),
-        pytest.param("部長", "部長", "課長", "課長", [], id="unchanged on both sides, different by rule"),
-        pytest.param("部長", "課長", "課長", "課長", [("Title", "課長", "部長")], id="the lead changed"),
-        pytest.param(None, "課長", "課長", "課長", [("Title", "課長", None)], id="the lead was cleared"),
-        pytest.param("部長", "課長", "部長", "課長", [], id="both changed to the same"),
-        pytest.param("課長", "課長", "社長", "課長", [], id="only the record changed"),
+        pytest.param("部長", None, None, None, SEND, id="first contact: the record's blank is filled"),
+        pytest.param(None, None, "課長", None, TAKE, id="first contact: the lead's blank is filled"),
+        pytest.param("部長", None, "課長", None, TAKE, id="first contact: different values, the newest wins"),
+        pytest.param("部長", "部長", "課長", "課長", LEAVE, id="unchanged on both sides, different by rule"),
+        pytest.param("部長", "課長", "課長", "課長", SEND, id="the lead changed"),
+        pytest.param(None, "課長", "課長", "課長", SEND, id="the lead was cleared"),
+        pytest.param("課長", "課長", "社長", "課長", TAKE, id="the record changed"),
+        pytest.param("課長", "課長", None, "課長", TAKE, id="the record was cleared"),
+        pytest.param("部長", "課長", "部長", "課長", LEAVE, id="both changed to the same"),
+        pytest.param(None, "課長", None, "課長", LEAVE, id="both were cleared"),
         pytest.param(
-            "部長", "課長", "社長", "課長", [("Title", "社長", "部長")], id="both changed: the lead's change goes"
+            "部長", "課長", "社長", "課長", TAKE, id="both changed: the newest wins, Salesforce where in doubt"
         ),
-        pytest.param("部長", "", None, "", [("Title", None, "部長")], id="agreed on nothing, then the lead was filled"),
+        pytest.param("部長", "", None, "", SEND, id="agreed on nothing, then the lead was filled"),
     ],
 )
-def test_merge(now: str | None, was: str | None, there: str | None, there_was: str | None, expected: list[Any]) -> None:
-    """R30, R31: what one field sends, by what each side holds and held."""
+def test_merge(now: str | None, was: str | None, there: str | None, there_was: str | None, expected: str) -> None:
+    """R30, R31: what becomes of one field, by what each side holds and held."""
     snapshots = {} if was is None else agreed({"title": was}, {"title": there_was or ""})
     known = links({"link_id": 1, "lead_id": 1, "email_key": "lead1@example.jp", "record_id": "R", **snapshots})
     found = records({"Id": "R", "Email": "lead1@example.jp", "sobject": "Lead", "LastName": "山田", "Title": there})
     made = plan(leads({"id": 1, "title": now}), found=found, known=known)
-    assert sent(made) == expected
-    assert kinds(made) == {1: "update" if expected else "keep"}
+    assert sent(made) == ([("Title", there, now)] if expected == SEND else [])
+    assert taken(made) == ([("title", now, there)] if expected == TAKE else [])
+    assert kinds(made) == {1: {SEND: "update", TAKE: "pull", LEAVE: "keep"}[expected]}
 
 
 @pytest.mark.parametrize(
-    ("status", "was", "there", "expected"),
+    ("hours", "expected"),
     [
-        ("stopped", None, "false", [("HasOptedOutOfEmail", "false", "true")]),
-        ("stopped", "delivering", "false", [("HasOptedOutOfEmail", "false", "true")]),
-        ("stopped", "stopped", "false", []),
-        ("delivering", None, "true", []),
-        ("delivering", "stopped", "true", []),
-        ("stopped", None, "true", []),
+        pytest.param(1, SEND, id="the lead is newer"),
+        pytest.param(-1, TAKE, id="the record is newer"),
+        pytest.param(0, TAKE, id="at once: Salesforce wins"),
+        pytest.param(48, TAKE, id="a lead from the future: Salesforce wins"),
     ],
 )
-def test_delivery_status(status: str, was: str | None, there: str, expected: list[Any]) -> None:
-    """R7, R8: a stop travels once, a withdrawal in Salesforce is not rewritten, delivering never travels."""
-    snapshots = {} if was is None else agreed({"delivery_status": was}, {"delivery_status": "true"})
+def test_the_newest_edit_wins_a_conflict(hours: int, expected: str) -> None:
+    """R30: of two different changes the later one wins, and the other is kept as the loser."""
+    known = links(
+        {
+            "link_id": 1,
+            "lead_id": 1,
+            "email_key": "lead1@example.jp",
+            "record_id": "R",
+            **agreed({"title": "課長"}, {"title": "課長"}),
+        }
+    )
+    found = records({"Id": "R", "Email": "lead1@example.jp", "sobject": "Lead", "LastName": "山田", "Title": "社長"})
+    lead = leads({"id": 1, "title": "部長", "updated_at": NOON + dt.timedelta(hours=hours)})
+    made = plan(lead, found=found, known=known, now=NOON + dt.timedelta(hours=24))
+    moved = made.sends if expected == SEND else made.takes
+    assert moved.loc[moved["field"].eq("title"), "conflict"].tolist() == [True]
+    assert made.counts()["conflicts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "was", "there", "there_was", "expected"),
+    [
+        pytest.param("stopped", None, "false", None, SEND, id="first contact: stopped wins, the lead's"),
+        pytest.param("delivering", None, "true", None, TAKE, id="first contact: stopped wins, the record's"),
+        pytest.param("stopped", "delivering", "false", "false", SEND, id="R8: the lead was stopped"),
+        pytest.param("delivering", "stopped", "true", "true", SEND, id="R8: the lead was resumed"),
+        pytest.param("delivering", "delivering", "true", "false", TAKE, id="R6: stopped in Salesforce"),
+        pytest.param("stopped", "stopped", "false", "true", LEAVE, id="R7: withdrawn in Salesforce"),
+        pytest.param("stopped", "stopped", "false", "false", LEAVE, id="R7: withdrawn some time ago"),
+        pytest.param("delivering", "stopped", "true", "false", TAKE, id="R8: resumed, but stopped anew unseen"),
+        pytest.param("delivering", "", "true", "true", TAKE, id="R8: resumed from a state that we did not store"),
+        pytest.param("stopped", "stopped", "true", "true", LEAVE, id="stopped on both sides"),
+        pytest.param(None, "stopped", "true", "true", TAKE, id="a cleared status is no resumption"),
+    ],
+)
+def test_delivery_status(status: str | None, was: str | None, there: str, there_was: str | None, expected: str) -> None:
+    """R6, R7, R8: the opt-out's ratchet."""
+    snapshots = {} if was is None else agreed({"delivery_status": was}, {"delivery_status": there_was or ""})
     known = links({"link_id": 1, "lead_id": 1, "email_key": "lead1@example.jp", "record_id": "R", **snapshots})
     row = {"Id": "R", "Email": "lead1@example.jp", "sobject": "Lead", "LastName": "山田", "HasOptedOutOfEmail": there}
-    assert sent(plan(leads({"id": 1, "delivery_status": status}), found=records(row), known=known)) == expected
+    made = plan(leads({"id": 1, "delivery_status": status}), found=records(row), known=known)
+    new = "true" if status == "stopped" else "false"
+    assert sent(made) == ([("HasOptedOutOfEmail", there, new)] if expected == SEND else [])
+    assert taken(made) == ([("delivery_status", status, "stopped")] if expected == TAKE else [])
 
 
 @pytest.mark.parametrize(
@@ -205,8 +256,12 @@ def test_a_record_that_is_another_leads_is_not_taken() -> None:
         found=records({"Id": "R", "Email": "lead2@example.jp", "sobject": "Lead"}),
         known=known,
     )
-    assert kinds(made) == {1: "keep", 2: "hold"}
-    assert made.errors[["lead_id", "code", "detail"]].to_numpy().tolist() == [[2, "record_taken", "lead 1"]]
+    assert kinds(made) == {1: "pull", 2: "hold"}
+    assert sorted(made.errors[["lead_id", "code", "detail"]].to_numpy().tolist()) == [
+        [1, "address_taken", "lead 2"],
+        [2, "record_taken", "lead 1"],
+    ]
+    assert "email" not in set(made.takes["field"])
 
 
 def test_ids_beyond_what_a_float_can_hold() -> None:
@@ -224,7 +279,7 @@ def test_old_and_new_pairs_behind_a_lead_without_an_address() -> None:
         found=records(*({"Id": f"R{i}", "Email": f"lead{i}@example.jp", "sobject": "Lead"} for i in (2, 3))),
         known=links({"link_id": 5, "lead_id": 2, "email_key": "lead2@example.jp", "record_id": "R2"}),
     )
-    assert kinds(made) == {1: "skip", 2: "keep", 3: "link"}
+    assert kinds(made) == {1: "skip", 2: "pull", 3: "link"}
     assert made.actions["link_id"].fillna(0).tolist() == [0, 5, 0]
 
 
@@ -252,9 +307,12 @@ def _after(made: Plan, staged: list[Any], found: list[Any], known: list[Any]) ->
     found = [dict(row) for row in found]
     by_id = {row["Id"]: row for row in found}
     values: dict[int, dict[str, Any]] = {}
-    for change in made.changes.to_dict("records"):
+    for change in made.sends.to_dict("records"):
         values.setdefault(change["lead_id"], {})[change["api_name"]] = change["new"]
-    ended = {*made.actions["closes"].dropna(), *made.actions["takes"].dropna()}
+    rows = {row["id"]: dict(row) for row in staged}
+    for take in made.takes.to_dict("records"):
+        rows[take["lead_id"]][take["field"]] = take["new"]
+    ended = {*made.actions["closes"].dropna(), *made.actions["ousts"].dropna()}
     pairs = {link["link_id"]: link | {"current": link["link_id"] not in ended} for link in known}
     for action in made.actions.to_dict("records"):
         lead_id, kind = action["lead_id"], action["kind"]
@@ -262,7 +320,9 @@ def _after(made: Plan, staged: list[Any], found: list[Any], known: list[Any]) ->
             action["record_id"] = f"N{lead_id}"
             by_id[action["record_id"]] = {"Id": action["record_id"], "sobject": "Lead", "Email": None}
             found.append(by_id[action["record_id"]])
-        if kind not in {"create", "update", "stop", "link", "keep"}:
+        if kind not in {"create", "update", "stop", "pull", "link", "keep", "hold"}:
+            continue
+        if pd.isna(action["record_id"]):
             continue
         by_id[action["record_id"]].update(values.get(lead_id, {}))
         link_id = action["link_id"] if pd.notna(action["link_id"]) else 100 + lead_id
@@ -270,7 +330,7 @@ def _after(made: Plan, staged: list[Any], found: list[Any], known: list[Any]) ->
         key = action["email_key"] if kind != "stop" and pd.notna(action["email_key"]) else before["email_key"]
         same = {name: action[name] for name in ("sobject", "record_id", "lead_snapshot", "record_snapshot")}
         pairs[link_id] = {"link_id": link_id, "lead_id": lead_id, "email_key": key, "current": True, **same}
-    quiet = [row | {"changed": False} for row in staged]
+    quiet = [row | {"changed": False} for row in rows.values()]
     return plan(leads(*quiet), found=records(*found), known=links(*pairs.values()))
 
 
@@ -299,21 +359,22 @@ def test_whatever_the_sides_hold(people: Any, rows: Any, pairs: Any, draw: Any) 
     made = plan(leads(*staged), found=records(*found), known=links(*known))
     assert sorted(made.actions["lead_id"]) == [row["id"] for row in staged]
 
-    going = made.actions[made.actions["kind"].isin(["create", "update", "link", "keep"])]
+    going = made.actions[made.actions["kind"].isin(["create", "update", "pull", "link", "keep"])]
     current = going.dropna(subset=["record_id"])
     assert not current["record_id"].duplicated().any()
     creates = going[going["kind"].eq("create")]
     assert not creates["email_key"].duplicated().any()
     assert not set(creates["email_key"]) & {str(row["Email"]).lower() for row in found}
 
-    assert set(made.changes["lead_id"]) == set(made.actions.loc[made.actions["kind"].isin(WRITES), "lead_id"])
-    status = made.changes[made.changes["api_name"].eq("HasOptedOutOfEmail")]
-    assert set(status["new"]) <= {"true"}
+    assert set(made.sends["lead_id"]) == set(made.actions.loc[made.actions["kind"].isin(WRITES), "lead_id"])
+    status = made.sends[made.sends["api_name"].eq("HasOptedOutOfEmail")]
+    assert set(status["new"]) <= {"true"}  # nothing was ever agreed on: no delivery is resumed
     stops = made.actions.loc[made.actions["kind"].eq("stop"), "lead_id"]
-    assert set(made.changes.loc[made.changes["lead_id"].isin(stops), "api_name"]) <= {"HasOptedOutOfEmail"}
-    assert not made.changes.loc[made.changes["api_name"].eq("Email"), "new"].isna().any()
+    assert set(made.sends.loc[made.sends["lead_id"].isin(stops), "api_name"]) <= {"HasOptedOutOfEmail"}
+    assert not made.sends.loc[made.sends["api_name"].eq("Email"), "new"].isna().any()
 
-    assert not set(kinds(_after(made, staged, found, known)).values()) & set(WRITES)
+    after = _after(made, staged, found, known)
+    assert (sent(after), taken(after)) == ([], [])
     for side in (staged, found, known):
         draw.shuffle(side)
     again = plan(leads(*staged), found=records(*found), known=links(*known))

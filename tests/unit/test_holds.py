@@ -10,7 +10,9 @@ import pytest
 from leadsync.core import holds
 from leadsync.core.access import FieldState
 from leadsync.core.mapping import Direction
-from tests.unit.test_decide import FIELDS, leads, mapping
+from leadsync.core.merge import FieldMerge
+from leadsync.core.three_way import Turn
+from tests.unit.test_decide import leads, mapping
 
 
 def verdict(lead_id: int, field: str, code: str, sobject: str = "Lead", value: str | None = "x") -> dict[str, Any]:
@@ -27,17 +29,23 @@ def verdict(lead_id: int, field: str, code: str, sobject: str = "Lead", value: s
 
 
 def found(
-    verdicts: Any, fate: str, sobject: str | None, was: str | None = None, code: str | None = None, **change: Any
+    verdicts: Any, fate: str, sobject: str | None, code: str | None = None, sends: bool = True, **change: Any
 ) -> Any:
-    """Return (field, code) of what holds lead 1; `change` alters the mapped field `title`."""
-    people = leads({"id": 2**60})
+    """Return (field, code) of what holds lead 1; `change` alters the mapped field `title`, which `sends` or not."""
+    people = leads({"id": 2**60, "title": "x"})
     org = mapping()
     fields = tuple(f.model_copy(update=change) if f.field == "title" else f for f in org.fields)
     frame = pd.DataFrame(verdicts, columns=list(verdict(1, "", ""))).astype({"lead_id": "int64"})
     matches = pd.DataFrame({"fate": [fate], "sobject": [sobject], "record_id": ["R"], "code": [code], "detail": [""]})
-    before = pd.DataFrame({name: pd.Series([was if name == "title" else None], dtype="str") for name in FIELDS})
-    errors = holds.errors(people, matches.astype("str"), frame, before, org.model_copy(update={"fields": fields}))
-    assert list(errors.columns) == holds.ERROR_COLUMNS
+    title = next(f for f in fields if f.field == "title")
+    no = pd.Series([False])
+    turn = Turn(send=pd.Series([sends]), take=no, settled=no, conflict=no)
+    text = pd.Series(["x"], dtype="str")
+    merges = [FieldMerge(title, turn, text, text, text, text)] if title.pushed else []
+    org = org.model_copy(update={"fields": fields})
+    free = pd.Series([pd.NA], dtype="str")
+    errors = holds.errors(people, matches.astype("str"), frame, merges, taken=free, mapping=org)
+    assert list(errors.columns) == [*holds.ERROR_COLUMNS, "there"]
     assert errors["lead_id"].eq(2**60).all()
     return list(errors[["field", "code"]].itertuples(index=False, name=None))
 
@@ -64,11 +72,9 @@ BAD, MISSING = ("title", "too_long"), ("title", "required_missing")
         pytest.param(
             [verdict(ME, *MISSING)], "create", "Lead", {"default": "-"}, [], id="R19: the mapping has a default"
         ),
-        pytest.param([verdict(ME, *MISSING)], "pair", "Lead", {}, [], id="R19: the record has it, the lead never had"),
-        pytest.param([verdict(ME, *MISSING)], "pair", "Lead", {"was": ""}, [], id="R19: agreed on nothing"),
-        pytest.param(
-            [verdict(ME, *MISSING)], "pair", "Lead", {"was": "課長"}, [MISSING], id="R19: cleared on the lead"
-        ),
+        pytest.param([verdict(ME, *MISSING)], "pair", "Lead", {"sends": False}, [], id="R19: the lead never had it"),
+        pytest.param([verdict(ME, *MISSING)], "pair", "Lead", {}, [MISSING], id="R19: cleared on the lead"),
+        pytest.param([verdict(ME, *BAD)], "pair", "Lead", {"sends": False}, [], id="R30: Salesforce's value wins"),
         pytest.param([], "pair", "Lead", {}, [], id="nothing wrong"),
     ],
 )
@@ -96,7 +102,6 @@ def test_a_required_field_that_nobody_maps() -> None:
     matches = pd.DataFrame(
         {"fate": ["create", "pair"], "sobject": "Lead", "record_id": [None, "R"], "code": None, "detail": ""}
     ).astype("str")
-    before = pd.DataFrame({name: pd.Series([None, None], dtype="str") for name in FIELDS})
     none = pd.DataFrame(columns=list(verdict(1, "", ""))).astype({"lead_id": "int64"})
-    errors = holds.errors(people, matches, none, before, org)
+    errors = holds.errors(people, matches, none, [], taken=pd.Series([pd.NA] * 2, dtype="str"), mapping=org)
     assert errors[["lead_id", "api_name", "detail"]].to_numpy().tolist() == [[1, "Tax__c", "税区分"]]

@@ -92,8 +92,54 @@ def facts(out: pd.DataFrame, *columns: str) -> dict[int, tuple[Any, ...]]:
             A,
             [record("R", A, IsConverted="true"), record("C", A, sobject="Contact")],
             [link(1, 1, A, "R")],
+            ("pair", "Contact", "C", None),
+            id="the linked record was converted, its address is on a Contact",
+        ),
+        pytest.param(
+            A,
+            [record("R", A, IsConverted="true")],
+            [link(1, 1, A, "R")],
             ("none", None, None, "api_record_converted"),
-            id="the linked record was converted",
+            id="the linked record was converted out of sight",
+        ),
+        pytest.param(
+            A,
+            [record("R", A, IsConverted="true", ConvertedContactId="C"), record("C", C, sobject="Contact")],
+            [link(1, 1, A, "R")],
+            ("pair", "Contact", "C", None),
+            id="R28: converted, the link follows",
+        ),
+        pytest.param(
+            A,
+            [record("R", A, IsDeleted="true", MasterRecordId="S"), record("S", C)],
+            [link(1, 1, A, "R")],
+            ("pair", "Lead", "S", None),
+            id="R29: merged, the link follows",
+        ),
+        pytest.param(
+            A,
+            [
+                record("R", A, IsDeleted="true", MasterRecordId="S"),
+                record("S", A, IsConverted="true", ConvertedContactId="C"),
+                record("C", A, sobject="Contact"),
+            ],
+            [link(1, 1, A, "R")],
+            ("pair", "Contact", "C", None),
+            id="R28, R29: merged, then converted",
+        ),
+        pytest.param(
+            A,
+            [record("R", A, IsDeleted="true"), record("S", A)],
+            [link(1, 1, A, "R")],
+            ("pair", "Lead", "S", None),
+            id="R4: deleted, another record has the address",
+        ),
+        pytest.param(
+            A,
+            [record("S", A)],
+            [link(1, 1, A, "R")],
+            ("none", None, None, "api_not_found"),
+            id="R4: hidden does not move",
         ),
         pytest.param(A, [], [link(1, 1, A, "R")], ("none", None, None, "api_not_found"), id="the linked one is unseen"),
         pytest.param(
@@ -136,7 +182,7 @@ def test_twins(people: Any, known: Any, winner: int, takes: int | None) -> None:
     for order in (people, people[::-1]):
         out = match(order, [record("R", A)], known)
         loser = 3 - winner
-        assert facts(out, "fate", "record_id", "code", "detail", "takes") == {
+        assert facts(out, "fate", "record_id", "code", "detail", "ousts") == {
             winner: ("pair", "R", None, None, takes),
             loser: ("none", None, "email_twin", f"lead {winner}", None),
         }
@@ -238,7 +284,7 @@ def test_no_lead_at_all() -> None:
     nobody = leads({"id": 1}).iloc[:0]
     out = matching.match(nobody, matching.candidates(records(), links(), "us"), links(), mapping())
     assert out.empty
-    assert {"fate", "record_id", "link_id", "closes", "takes", "code"} <= set(out.columns)
+    assert {"fate", "record_id", "link_id", "closes", "ousts", "code"} <= set(out.columns)
 
 
 ADDRESSES = st.sampled_from([A, B, C, "Ａ@example.jp", None, "bad@"])

@@ -65,15 +65,15 @@ def test_a_stop_on_a_twin_that_was_pushed_is_not_pushed_again() -> None:
     later = leads({"id": 1}).loc[0, "updated_at"] + pd.Timedelta("1h")
     twin = {"id": 2, "email": "lead1@example.jp", "delivery_status": "stopped"}
     made = plan(leads({"id": 1, "updated_at": later}, twin), found=records(HERS), known=links(MINE | snapshots))
-    assert "HasOptedOutOfEmail" not in made.changes["api_name"].tolist()
+    assert "HasOptedOutOfEmail" not in made.sends["api_name"].tolist()
 
 
 def test_no_lead() -> None:
     """An empty delta gives an empty plan that counts nothing."""
     made = plan(leads({"id": 1}).iloc[:0])
     assert made.actions.empty
-    assert made.changes.empty
-    assert made.counts() == {"values": 0, "first_contact_differs": 0}
+    assert made.sends.empty
+    assert made.counts() == {"values": 0, "values_taken": 0, "conflicts": 0}
 
 
 @pytest.mark.parametrize("email", ["", "bad@", None])
@@ -81,7 +81,7 @@ def test_only_leads_that_go_nowhere(email: str | None) -> None:
     """A delta of skipped and held leads alone has no merge, and a plan all the same."""
     made = plan(leads({"id": 1, "email": email}))
     assert len(made.actions) == 1
-    assert made.changes.empty
+    assert made.sends.empty
     assert made.actions["lead_snapshot"].tolist() == ["{}"]
 
 
@@ -106,7 +106,7 @@ def test_the_frames_that_came_in_are_left_as_they_are() -> None:
     for frame, copy in zip((staged, found["Lead"], known), before, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
     pd.testing.assert_frame_equal(first.actions, second.actions)
-    pd.testing.assert_frame_equal(first.changes, second.changes)
+    pd.testing.assert_frame_equal(first.sends, second.sends)
     assert VERDICTS.empty
 
 

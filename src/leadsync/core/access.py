@@ -75,6 +75,8 @@ class ActiveField(BaseModel):
     conflict: ConflictRule = ConflictRule.NEWEST
     default: str | None = None
     allow_new_values: bool = False
+    reference: str = ""
+    """The field that leads to the referenced object (`AccountId`), where the field belongs to one (R26)."""
     sf_type: str = ""
     length: int = 0
     precision: int = 0
@@ -297,6 +299,7 @@ def _judge_lookup(
     return judged.model_copy(
         update={
             "api_name": f"{reference['relationshipName']}.{found['name'] if found else name}",
+            "reference": reference["name"],
             "sf_type": found["type"] if found else "",
             "state": FieldState.READ_ONLY,
             "direction": Direction.TO_LEAD,

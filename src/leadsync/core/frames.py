@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow.compute as pc
 
+from leadsync.core.fingerprint import row_hash
 from leadsync.core.values.column import arrow
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def among(keys: pd.Series, values: pd.Series) -> pd.Series:
     """Say which texts are among others (bool); `Series.isin` makes a Python object of each."""
     found = pc.is_in(arrow(keys), value_set=arrow(values), skip_nulls=True)
     return pd.Series(found.to_numpy(zero_copy_only=False), index=keys.index)
+
+
+def row_hashes(values: pd.DataFrame) -> pd.Series:
+    """Return `row_hash` of each row of text, NA as a blank."""
+    rows = values.astype("object").where(values.notna(), None).itertuples(index=False, name=None)
+    return pd.Series([row_hash(row) for row in rows], index=values.index, dtype="str")
 
 
 def stack(frames: Sequence[pd.DataFrame], nothing: pd.DataFrame) -> pd.DataFrame:

@@ -26,32 +26,36 @@ CREATES = "Lead"
 KEY_LENGTH = 320
 """The longest address that may be anyone's key (RFC 3696: 64 + 1 + 255); a longer one is held and has no twin."""
 
-_CLOSED = {"deleted": "api_record_deleted", "converted": "api_record_converted", "unseen": "api_not_found"}
+_GONE = {"deleted": "api_record_deleted", "converted": "api_record_converted", "unseen": "api_not_found"}
 """What became of a linked record that is not live, and the code of its lead's hold."""
 
-RECORD_GONE = frozenset(_CLOSED.values())
+RECORD_GONE = frozenset(_GONE.values())
 """Codes that are about the record, not about the lead's address."""
+
+_LONGEST_CHAIN = 10
+"""Conversions and merges, one after the other, that a link follows."""
 
 
 def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id: str | None) -> pd.DataFrame:
     """Return the records that leads may be paired with, in both objects.
 
     Args:
-        records: object -> frame with `Id`, `Email`, `IsDeleted`, `IsConverted` (Lead), `LastModifiedById`,
-            `LastModifiedDate` (UTC).
+        records: object -> frame with `Id`, `Email`, `IsDeleted`, `MasterRecordId`, `IsConverted` and
+            `ConvertedContactId` (Lead), `LastModifiedById`, `LastModifiedDate` (UTC).
         links: every known link of these records, with `record_id`, `current`, `record_edited_at`.
         user_id: the user that we write as; None where no address has several records.
 
     Returns:
-        `record_id`, `sobject`, `email_key` str; `state` str (`live`, `deleted`, `converted`); `edited_at` datetime UTC,
-        the last edit not made by us (NaT where none is known); `linked` bool.
+        `record_id`, `sobject`, `email_key` str; `state` str (`live`, `deleted`, `converted`); `heir` str, the record
+        that it was merged or converted into (R28, R29); `edited_at` datetime UTC, the last edit not made by us (NaT
+        where none is known); `linked` bool.
     """
     parts = []
     for sobject, rows in records.items():
-        state = pd.Series("live", index=rows.index, dtype="str")
-        if "IsConverted" in rows:
-            state = state.mask(rows["IsConverted"].eq("true"), "converted")
-        state = state.mask(rows["IsDeleted"].eq("true"), "deleted")
+        state = _states(rows)
+        heir = rows["MasterRecordId"]
+        if "ConvertedContactId" in rows:
+            heir = heir.fillna(rows["ConvertedContactId"])
         foreign = rows["LastModifiedDate"].where(rows["LastModifiedById"].ne(user_id or ""))
         parts.append(
             pd.DataFrame(
@@ -60,6 +64,7 @@ def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id
                     "sobject": pd.Series(sobject, index=rows.index, dtype="str"),
                     "email_key": types.email_key(rows["Email"]),
                     "state": state,
+                    "heir": heir,
                     "edited_at": foreign,
                 }
             )
@@ -69,6 +74,30 @@ def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id
     found["edited_at"] = found["edited_at"].fillna(look_up(found["record_id"], known))
     found["linked"] = among(found["record_id"], links.loc[links["current"], "record_id"])
     return found
+
+
+def _states(rows: pd.DataFrame) -> pd.Series:
+    state = pd.Series("live", index=rows.index, dtype="str")
+    if "IsConverted" in rows:
+        state = state.mask(rows["IsConverted"].eq("true"), "converted")
+    return state.mask(rows["IsDeleted"].eq("true"), "deleted")
+
+
+def is_live(rows: pd.DataFrame) -> pd.Series:
+    """Say which records of one object are neither deleted nor converted (bool)."""
+    return _states(rows).eq("live")
+
+
+def heirs(record_ids: pd.Series, found: pd.DataFrame) -> pd.Series:
+    """Return the live record that each was merged or converted into in the end; NA where there is none (R28, R29)."""
+    known = found.drop_duplicates("record_id").set_index("record_id")
+    at = record_ids
+    for _ in range(_LONGEST_CHAIN):
+        following = look_up(at, known["heir"]).where(look_up(at, known["state"]).ne("live"))
+        if not following.notna().any():
+            break
+        at = at.mask(following.notna(), following)
+    return at.where(look_up(at, known["state"]).eq("live") & at.ne(record_ids))
 
 
 def choose(found: pd.DataFrame, *, contact_first: bool) -> pd.DataFrame:
@@ -91,6 +120,48 @@ def choose(found: pd.DataFrame, *, contact_first: bool) -> pd.DataFrame:
     )
 
 
+def taken_by(
+    wanted: pd.Series, leads: pd.DataFrame, matches: pd.DataFrame, found: pd.DataFrame, links: pd.DataFrame
+) -> pd.Series:
+    """Say who has the address that a lead would take from its record (R3, `address_taken`).
+
+    Args:
+        wanted: the address as compared, NA where a lead takes none; index as `leads` and `matches`.
+        leads: as `match` takes them.
+        matches: as `match` returns it.
+        found: as `match` takes it.
+        links: as `match` takes them.
+
+    Returns:
+        `lead 7`, or `Contact 003…`; NA where the address is free.
+    """
+    asking = wanted.notna()
+    if not asking.any():
+        return pd.Series(pd.NA, index=leads.index, dtype="str")
+    own, record = leads["id"], matches["record_id"]
+    current = links[links["current"]]
+    holders = pd.concat(
+        [
+            pd.DataFrame({"key": matches["email_key"], "lead_id": own}),
+            pd.DataFrame({"key": current["email_key"], "lead_id": current["lead_id"]}),
+            pd.DataFrame({"key": wanted, "lead_id": own}),
+        ]
+    ).dropna()
+    asked = pd.DataFrame({"key": wanted[asking], "lead_id": own[asking], "record_id": record[asking]}).reset_index()
+    by_lead = asked.merge(holders, on="key", suffixes=("", "_other")).query("lead_id != lead_id_other")
+    others = found.loc[found["state"].eq("live"), ["email_key", "record_id", "sobject"]]
+    by_record = asked.merge(others, left_on="key", right_on="email_key", suffixes=("", "_other"))
+    by_record = by_record[by_record["record_id"].ne(by_record["record_id_other"])]
+    named = pd.concat(
+        [
+            ("lead " + by_lead["lead_id_other"].astype("str")).set_axis(by_lead["index"]),
+            (by_record["sobject"] + " " + by_record["record_id_other"]).set_axis(by_record["index"]),
+        ]
+    )
+    taken: pd.Series = named[~named.index.duplicated()].reindex(leads.index).astype("str")
+    return taken
+
+
 def match(
     leads: pd.DataFrame,
     found: pd.DataFrame,
@@ -99,28 +170,33 @@ def match(
     *,
     unresolved: Collection[int] = (),
     contact_first: bool = False,
+    recreate_deleted: bool = False,
 ) -> pd.DataFrame:
     """Decide each lead's record.
 
     Args:
-        leads: `id` int64, `email` str, `updated_at` datetime UTC; a twin of a changed lead is among them.
+        leads: `id` int64, `email` str, `edited_at` datetime UTC (the last edit not made by us), `changed` bool; a twin
+            of a changed lead is among them.
         found: as `candidates` returns it: every record with one of the addresses, and every linked record.
         links: `link_id`, `lead_id` int64; `email_key`, `sobject`, `record_id`, `state` str; `version` int64;
             `current` bool: the links of these leads, and those that hold one of these addresses or records.
         mapping: says on which objects the e-mail is readable.
         unresolved: leads of which an earlier write is neither known to have arrived nor known not to have.
         contact_first: the setting `duplicate_scope`.
+        recreate_deleted: the setting of that name: an edited lead gets a new record for its deleted one (R29).
 
     Returns:
         Index as `leads`: `email_key`, `fate`, `sobject`, `record_id` str; `link_id`, `link_version` Int64 (the pair's
-        own link, NA for a new pair); `closes`, `takes` Int64 (links that end here: this lead's old one, a twin's);
-        `code`, `detail` str.
+        own link, NA for a new pair); `closes`, `ousts` Int64 (links that end here: this lead's old one, another
+        lead's); `closes_as` str (what became of the record left); `inherits` Int64 (the link whose snapshot a new
+        pair goes on from); `code`, `detail` str.
     """
-    state = _Matching(leads, links)
+    state = _Matching(leads, links, found)
     state.set_aside_unusable(unresolved)
     state.hold_challengers(found)
     state.hold_twins()
     state.pair(found, choose(found, contact_first=contact_first))
+    state.hold_gone(recreate_deleted=recreate_deleted)
     state.create(mapping)
     return state.out
 
@@ -128,7 +204,7 @@ def match(
 class _Matching:
     """The decisions in their order; each looks only at leads that no earlier one has decided."""
 
-    def __init__(self, leads: pd.DataFrame, links: pd.DataFrame) -> None:
+    def __init__(self, leads: pd.DataFrame, links: pd.DataFrame, found: pd.DataFrame) -> None:
         self.leads, self.links = leads, links
         self.current = links[links["current"]]
         whole = dict.fromkeys(("link_id", "version"), "Int64")
@@ -139,13 +215,19 @@ class _Matching:
         key = types.email_key(leads["email"])
         self.key = key
         self.changed = self.linked & key.notna() & key.ne(own["email_key"])
+        seen = found.drop_duplicates("record_id").set_index("record_id")
+        self.own_state = look_up(own["record_id"], seen["state"]).fillna("unseen")
+        self.heir = heirs(own["record_id"], found)
+        self.heir_object = look_up(self.heir, seen["sobject"])
+        own_key = look_up(own["record_id"], seen["email_key"])
+        self.changed_there = self.linked & own_key.notna() & own_key.ne(own["email_key"])
         text = {
             c: pd.Series(pd.NA, index=leads.index, dtype="str")
-            for c in ("fate", "sobject", "record_id", "code", "detail")
+            for c in ("fate", "sobject", "record_id", "closes_as", "code", "detail")
         }
         number = {
             c: pd.Series(pd.NA, index=leads.index, dtype="Int64")
-            for c in ("link_id", "link_version", "closes", "takes")
+            for c in ("link_id", "link_version", "closes", "ousts", "inherits")
         }
         self.out = pd.DataFrame({"email_key": key, **text, **number})
 
@@ -211,8 +293,8 @@ class _Matching:
 
     def hold_twins(self) -> None:
         """Of several leads with one address the newest syncs; tie: the linked one, then the smallest id (R3)."""
-        rivals = self.leads.loc[self.open, ["id", "updated_at"]].assign(key=self.key, linked=self.linked)
-        ranked = rivals.sort_values(["updated_at", "linked", "id"], ascending=[False, False, True], na_position="last")
+        rivals = self.leads.loc[self.open, ["id", "edited_at"]].assign(key=self.key, linked=self.linked)
+        ranked = rivals.sort_values(["edited_at", "linked", "id"], ascending=[False, False, True], na_position="last")
         self.winners = ranked.drop_duplicates("key").set_index("key")["id"]
         winner = look_up(self.key, self.winners)
         losers = self.open & winner.ne(self.leads["id"])
@@ -220,36 +302,24 @@ class _Matching:
         self.losers = set(self.leads.loc[losers, "id"])
 
     def pair(self, found: pd.DataFrame, best: pd.DataFrame) -> None:
-        """Pair each lead with its record: the linked one, or the chosen one of its address (R4)."""
+        """Pair each lead with its record: the linked one, its heir, or the chosen one of its address (R4, R28, R29)."""
         self.leaving = set(self.leads.loc[self.open & self.changed, "id"])
-        seen = found.drop_duplicates("record_id").set_index("record_id")["state"]
-        own_state = look_up(self.own["record_id"], seen).fillna("unseen")
-        gone = self.open & self.linked & own_state.ne("live")
-        self.hold(gone, "api_not_found")
-        self.out.loc[gone, "code"] = own_state[gone].map(_CLOSED)
-        stays = self.open & self.changed
-        record = look_up(self.key, best["record_id"]).mask(stays, self.own["record_id"])
-        sobject = look_up(self.key, best["sobject"]).mask(stays, self.own["sobject"])
-        # The linked record may carry another address by now; it stays the lead's own unless a rival is newer (R4).
-        alone = self.open & self.linked & record.isna()
-        record, sobject = record.mask(alone, self.own["record_id"]), sobject.mask(alone, self.own["sobject"])
-        chosen = self.open & record.notna()
-
-        holders = self.current.dropna(subset=["record_id"]).drop_duplicates("record_id").set_index("record_id")
-        holder = look_up(record, holders["lead_id"])
-        foreign = chosen & holder.notna() & holder.ne(self.leads["id"])
-        from_twin = foreign & holder.isin(self.losers)
-        self._wait_for(foreign, holder)
-        foreign &= self.open
-        self.hold(foreign & ~from_twin, "record_taken", "lead " + holder.astype("str"))
-        self.out.loc[from_twin, "takes"] = look_up(record, holders["link_id"])[from_twin]
-
-        chosen &= self.open
+        live = self.linked & self.own_state.eq("live")
+        record, sobject = look_up(self.key, best["record_id"]), look_up(self.key, best["sobject"])
+        # A record is a lead's own whatever address it carries by now, unless a rival has the lead's and is newer (R4).
+        stays = live & (self.changed | self.changed_there | record.isna())
+        record, sobject = record.mask(stays, self.own["record_id"]), sobject.mask(stays, self.own["sobject"])
+        inherited = self.linked & ~live & self.heir.notna()
+        record, sobject = record.mask(inherited, self.heir), sobject.mask(inherited, self.heir_object)
+        out_of_sight = self.linked & self.own_state.eq("unseen")
+        chosen = self.open & record.notna() & ~out_of_sight
+        chosen = self._settle_claims(found, record, chosen)
         self.out.loc[chosen, "fate"] = "pair"
         self.out.loc[chosen, "record_id"] = record[chosen]
         self.out.loc[chosen, "sobject"] = sobject[chosen]
         moved = chosen & self.linked & record.ne(self.own["record_id"])
-        self.out.loc[moved, "closes"] = self.own.loc[moved, "link_id"]
+        self._close_own(moved)
+        self.out.loc[moved & inherited & self.own_state.eq("deleted"), "closes_as"] = "merged"
         ever = self.links.dropna(subset=["record_id"]).drop_duplicates(["lead_id", "record_id"], keep="last")
         pair = pd.MultiIndex.from_frame(ever[["lead_id", "record_id"]])
         ours = ever.set_axis(pair)[["link_id", "version"]].astype("Int64")
@@ -257,6 +327,44 @@ class _Matching:
         # Column by column: with some of a frame's whole numbers missing, pandas 3.1 takes a place for a label.
         self.out.loc[chosen, "link_id"] = ours.loc[chosen, "link_id"].array
         self.out.loc[chosen, "link_version"] = ours.loc[chosen, "version"].array
+        heirs_of = chosen & inherited & ours["link_id"].isna()
+        self.out.loc[heirs_of, "inherits"] = self.own.loc[heirs_of, "link_id"].array
+
+    def _settle_claims(self, found: pd.DataFrame, record: pd.Series, chosen: pd.Series) -> pd.Series:
+        """Return which leads get the record they chose: nobody takes one that another lead holds (R3, R29).
+
+        A record that was merged carries one address: the lead with that address has it, whoever held it before.
+        """
+        holders = self.current.dropna(subset=["record_id"]).drop_duplicates("record_id").set_index("record_id")
+        holder = look_up(record, holders["lead_id"])
+        foreign = chosen & holder.notna() & holder.ne(self.leads["id"])
+        carried = look_up(record, found.drop_duplicates("record_id").set_index("record_id")["email_key"])
+        at_home = look_up(record, holders["email_key"]).eq(carried)
+        from_twin = foreign & holder.isin(self.losers)
+        by_address = foreign & ~from_twin & self.linked & carried.eq(self.key) & ~at_home
+        takes = from_twin | by_address
+        self._wait_for(foreign & ~takes, holder)
+        self.hold(foreign & ~takes & self.open, "record_taken", "lead " + holder.astype("str"))
+        heir = self.leads.loc[by_address, "id"].set_axis(record[by_address])
+        heir = heir[~heir.index.duplicated()]
+        ousted = chosen & ~foreign & record.isin(heir.index)
+        self.hold(ousted, "record_taken", "lead " + look_up(record, heir).astype("str"))
+        self.out.loc[takes, "ousts"] = look_up(record, holders["link_id"])[takes]
+        return chosen & self.open
+
+    def _close_own(self, leaves: pd.Series) -> None:
+        """End the link of leads that go on with another record."""
+        self.out.loc[leaves, "closes"] = self.own.loc[leaves, "link_id"]
+        self.out.loc[leaves, "closes_as"] = self.own_state[leaves].mask(self.own_state.eq("live"), "moved")
+
+    def hold_gone(self, *, recreate_deleted: bool) -> None:
+        """Hold a lead whose record is gone or out of sight (R29, R48)."""
+        gone = self.open & self.linked & self.own_state.ne("live")
+        again = gone & self.own_state.eq("deleted") & self.leads["changed"] & recreate_deleted
+        self._close_own(again)
+        self.hold(gone & ~again, "api_not_found")
+        held = gone & ~again
+        self.out.loc[held, "code"] = self.own_state[held].map(_GONE)
 
     def _wait_for(self, taken: pd.Series, holder: pd.Series) -> None:
         """Decide next time where the holder gives the address up in this very cycle."""

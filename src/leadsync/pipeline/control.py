@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -47,6 +48,12 @@ def pause(engine: Engine) -> dict[str, Any]:
     with engine.begin() as connection:
         state.put_control(connection, PAUSED, value=True)
     return {"paused": True}
+
+
+def started_at(connection: Connection) -> dt.datetime | None:
+    """Return when the sync was started, on the lead store's clock; None before (R33)."""
+    started = state.get_control(connection, STARTED)
+    return dt.datetime.fromisoformat(started["at"]) if started else None
 
 
 def why_not(connection: Connection) -> str:

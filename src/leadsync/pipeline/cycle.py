@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,6 +44,11 @@ class Cycle:
     def mapping(self) -> EffectiveMapping:
         """Return the effective mapping that `prepare` staged for this run."""
         return EffectiveMapping.model_validate(self.staging.read_json("mapping"))
+
+    @cached_property
+    def salesforce_ahead(self) -> dt.timedelta:
+        """Return how far Salesforce's clock was ahead of this machine's when `prepare` asked."""
+        return dt.timedelta(seconds=self.staging.read_json("clock")["salesforce_ahead_seconds"])
 
     def extracted(self, *made_since: str) -> dict[str, Any]:
         """Return what `extract` staged, once sure that the stages named have run on that very pass, in one mapping.

@@ -44,7 +44,7 @@ def run(cycle: Cycle, failed: Sequence[str] = ()) -> dict[str, Any]:
         mails.stop_over(cycle, Stop.CREDENTIALS)
     with cycle.engine.begin() as connection:
         committed = not failed and _accounted(cycle, connection)
-        moved = committed and _move_cursor(cycle, connection)
+        moved = committed and _move_cursors(cycle, connection)
         refused = held.newly_refused(connection, cycle.run_id)
         state.finish_run(connection, cycle.run_id, "committed" if committed else "failed")
     cycle.staging.drop_older_than(cycle.settings.staging_days, now=state.now().timestamp())
@@ -65,11 +65,21 @@ def _accounted(cycle: Cycle, connection: Any) -> bool:
     return not left
 
 
-def _move_cursor(cycle: Cycle, connection: Any) -> bool:
-    """Move the cursor on from where `extract` found it, and say whether it stands there; never past another run's."""
+def _move_cursors(cycle: Cycle, connection: Any) -> bool:
+    """Move each cursor on from where `extract` found it, and say whether all stand there; never past another run's."""
     staged = cycle.extracted()
-    expected, position = (dt.datetime.fromisoformat(staged[name]) for name in ("cursor_from", "cursor_to"))
-    return state.advance_cursor(connection, state.LEADS, expected=expected, position=position, run_id=cycle.run_id)
+    found = {state.LEADS: (staged["cursor_from"], staged["cursor_to"]), **staged["cursors"]}
+    moved = [
+        state.advance_cursor(
+            connection,
+            stream,
+            expected=dt.datetime.fromisoformat(expected) if expected else None,
+            position=dt.datetime.fromisoformat(position),
+            run_id=cycle.run_id,
+        )
+        for stream, (expected, position) in found.items()
+    ]
+    return all(moved)
 
 
 def _tell(cycle: Cycle) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from leadsync.core.access import OBJECTS
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(cycle: Cycle) -> dict[str, Any]:
-    """Stage `actions`, `changes` and `errors`."""
+    """Stage `actions`, `sends`, `takes` and `errors`."""
     staging, extracted = cycle.staging, cycle.extracted("validate")
     staged = Staged(
         leads=staging.read_frame("leads"),
@@ -22,11 +23,17 @@ def run(cycle: Cycle) -> dict[str, Any]:
         verdicts=staging.read_frame("verdicts"),
         unresolved=frozenset(extracted["unresolved"]),
         user_id=extracted["user_id"],
+        now=dt.datetime.fromisoformat(extracted["cursor_to"]),
+        salesforce_ahead=dt.timedelta(seconds=extracted["salesforce_ahead_seconds"]),
     )
-    contact_first = cycle.settings.duplicate_scope is DuplicateScope.CONTACT_FIRST
-    plan = decide(staged, cycle.mapping, contact_first=contact_first)
-    staging.write_frame("actions", plan.actions)
-    staging.write_frame("changes", plan.changes)
-    staging.write_frame("errors", plan.errors)
+    settings = cycle.settings
+    plan = decide(
+        staged,
+        cycle.mapping,
+        contact_first=settings.duplicate_scope is DuplicateScope.CONTACT_FIRST,
+        recreate_deleted=settings.recreate_deleted,
+    )
+    for name in ("actions", "sends", "takes", "errors"):
+        staging.write_frame(name, getattr(plan, name))
     cycle.made("transform", extracted)
     return cycle.done("transform", plan.counts())

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential_jitter
+
 from leadsync.core import codes
+from leadsync.salesforce.faults import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from leadsync.salesforce.client import SalesforceClient
 
+    _Call = Callable[[list[dict[str, Any]]], list["Outcome"]]
+
 MAX_RECORDS = 200
 """Records in one collection call (Salesforce REST API: sObject Collections)."""
+
+ATTEMPTS = 3
+"""How often a record is sent in one cycle while Salesforce says that it may pass in a moment (locks)."""
+
+FIRST_WAIT = 1.0
+"""Seconds before such a record is sent again; the pause doubles each time."""
 
 
 class Outcome(NamedTuple):
@@ -60,3 +71,36 @@ def update(client: SalesforceClient, sobject: str, records: Sequence[dict[str, A
     """
     body = {"allOrNone": False, "records": [{"attributes": {"type": sobject}, **record} for record in records]}
     return [_outcome(e) for e in client.call("PATCH", "composite/sobjects", body)]
+
+
+def send(records: Mapping[int, dict[str, Any]], call: _Call) -> dict[int, Outcome]:
+    """Send records by lead id; those that may pass in a moment are sent again, alone, with a growing pause.
+
+    Where Salesforce refuses the whole request for one record's sake, that record is found by halving.
+    """
+    outcomes: dict[int, Outcome] = {}
+
+    def send_waiting() -> list[int]:
+        waiting = [i for i in records if i not in outcomes or is_transient(outcomes[i])]
+        outcomes.update(zip(waiting, _apart(call, [records[i] for i in waiting]), strict=True))
+        return [i for i in waiting if is_transient(outcomes[i])]
+
+    Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential_jitter(initial=FIRST_WAIT, jitter=FIRST_WAIT / 2),
+        retry=retry_if_result(bool),
+        retry_error_callback=lambda _: None,
+    )(send_waiting)
+    return outcomes
+
+
+def _apart(call: _Call, records: list[dict[str, Any]]) -> list[Outcome]:
+    try:
+        return call(records)
+    except ApiError as error:
+        if len(records) == 1:
+            return [
+                Outcome(success=False, record_id=None, status_code=error.code, message=error.api_message, fields=())
+            ]
+        middle = len(records) // 2
+        return _apart(call, records[:middle]) + _apart(call, records[middle:])

@@ -48,15 +48,18 @@ def links(
     lead_ids: Collection[int] = (),
     email_keys: Collection[str] = (),
     record_ids: Collection[str] = (),
+    closed_too: bool = False,
 ) -> list[Sequence[Any]]:
     """Return the links that these leads ever had, and the current ones of these addresses and records, each once.
+
+    `closed_too` adds the closed ones of the records.
 
     Their values stand in the order of `LINK_COLUMNS`.
     """
     wanted: list[tuple[Any, Collection[Any], bool]] = [
         (Link.lead_id, lead_ids, False),
         (Link.email_key, email_keys, True),
-        (Link.record_id, record_ids, True),
+        (Link.record_id, record_ids, not closed_too),
     ]
     found: dict[int, Sequence[Any]] = {}
     for column, values, current_only in wanted:
@@ -108,12 +111,18 @@ def reopen_links(connection: Connection, keys: Mapping[int, str]) -> set[int]:
 
 
 def close_links(connection: Connection, link_ids: Collection[int], state: str) -> None:
-    """End links: `moved` to another record, or `abandoned` because nothing was created."""
+    """End links, because the record was left (`moved`, `converted`, ...) or never created (`abandoned`)."""
     connection.execute(
         sa.update(Link)
         .where(among(connection, Link.id, link_ids), Link.current)
         .values(current=False, state=state, version=Link.version + 1)
     )
+
+
+def close_links_of(connection: Connection, lead_ids: Collection[int], state: str) -> None:
+    """End the current links of leads."""
+    statement = sa.select(Link.id).where(among(connection, Link.lead_id, lead_ids), Link.current)
+    close_links(connection, list(connection.execute(statement).scalars()), state)
 
 
 def update_links(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

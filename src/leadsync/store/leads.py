@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -55,6 +55,17 @@ PAGE = 5000
 
 LeadRow = tuple[Any, ...]
 """`(id, updated_at, *columns)`: an int, an aware datetime in UTC or None, then text or None."""
+
+
+class LeadUpdate(NamedTuple):
+    """Values for one lead."""
+
+    lead_id: int
+    updated_at: dt.datetime | None
+    """As it was read."""
+    values: dict[str, tuple[str | None, str | None]]
+    """Column -> the text as it was read, and the new one."""
+
 
 _FIRST_YEAR = dt.datetime(1000, 1, 2, tzinfo=dt.UTC)
 _LOWEST_ID = -(2**63)
@@ -133,6 +144,62 @@ class LeadTable:
                 chosen = self._among(table.c.id, wanted[start : start + PAGE])
                 found += _plain(view.execute(query.where(chosen).order_by(table.c.id)).all())
         return found
+
+    def update(self, connection: Connection, updates: Sequence[LeadUpdate], moment: dt.datetime) -> set[int]:
+        """Write values into leads that still are as they were read, each stamped `moment`; return the ids written.
+
+        A lead whose `updated_at`, or one of whose values to be overwritten, is another by now is left alone: somebody
+        has edited it meanwhile.
+
+        Args:
+            connection: the transaction.
+            updates: each lead once.
+            moment: the new `updated_at`; no other write may carry the same one.
+
+        Raises:
+            ConfigurationError: `leads` has no such column.
+        """
+        groups: dict[tuple[str, ...], list[LeadUpdate]] = {}
+        for update in updates:
+            groups.setdefault(tuple(sorted(update.values)), []).append(update)
+        for columns, some in groups.items():
+            connection.execute(self._guarded(columns, moment), [self._bound(update) for update in some])
+        table, _ = self._query(())
+        written = sa.select(table.c.id).where(
+            table.c.updated_at == sa.literal(self.stamp(moment), table.c.updated_at.type)
+        )
+        found: set[int] = set()
+        ids = [update.lead_id for update in updates]
+        for start in range(0, len(ids), PAGE):
+            chosen = self._among(table.c.id, ids[start : start + PAGE])
+            found.update(connection.execute(written.where(chosen)).scalars())
+        return found
+
+    def _guarded(self, columns: Sequence[str], moment: dt.datetime) -> sa.Update:
+        table, _ = self._query(columns)
+        stamp = table.c.updated_at
+        seen, as_read = (self._comparable(each) for each in (stamp, sa.bindparam("b_updated_at", type_=stamp.type)))
+        unchanged = [
+            sa.cast(table.c[name], sa.Text).is_not_distinct_from(sa.bindparam(f"b_old_{name}", type_=sa.Text()))
+            for name in columns
+        ]
+        values = {table.c[name]: sa.bindparam(f"b_new_{name}", type_=sa.Text()) for name in columns}
+        return (
+            sa.update(table)
+            .where(table.c.id == sa.bindparam("b_id"), seen.is_not_distinct_from(as_read), *unchanged)
+            .values({**values, stamp: sa.literal(self.stamp(moment), stamp.type)})
+        )
+
+    def _comparable(self, stamp: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Return a stamp as it is compared: on SQLite by what its text means, to the millisecond."""
+        return sa.func.strftime("%Y-%m-%d %H:%M:%f", stamp) if self._text_stamps else stamp
+
+    def _bound(self, update: LeadUpdate) -> dict[str, Any]:
+        as_read = None if update.updated_at is None else self.stamp(update.updated_at)
+        bound: dict[str, Any] = {"b_id": update.lead_id, "b_updated_at": as_read}
+        for name, (old, new) in update.values.items():
+            bound |= {f"b_old_{name}": old, f"b_new_{name}": new}
+        return bound
 
     @property
     def _text_stamps(self) -> bool:

@@ -24,7 +24,8 @@ CHUNK = 1000
 """Rows written by one statement."""
 
 LEADS = "leads"
-"""The stream of the lead table in `sync_cursor`."""
+"""The stream of the lead table in `sync_cursor`; the others are named after what is read (`Contact`,
+`Contact.Account`) and stand on Salesforce's clock."""
 
 
 def now() -> dt.datetime:
@@ -88,9 +89,11 @@ def set_cursor(connection: Connection, stream: str, position: dt.datetime) -> No
 
 
 def advance_cursor(
-    connection: Connection, stream: str, *, expected: dt.datetime, position: dt.datetime, run_id: str
+    connection: Connection, stream: str, *, expected: dt.datetime | None, position: dt.datetime, run_id: str
 ) -> bool:
     """Move a cursor forward if it still stands where this run found it; say whether it now stands at `position`."""
+    if expected is None and get_cursor(connection, stream) is None:
+        set_cursor(connection, stream, position)
     moved = connection.execute(
         sa.update(Cursor)
         .where(Cursor.stream == stream, Cursor.position == expected, Cursor.position < position)
@@ -210,14 +213,22 @@ def keep_field_states(connection: Connection, states: Iterable[Mapping[str, Any]
 # -- leads dealt with, and leads to look at again ----------------------------------------------------------------------
 
 
-def seen(connection: Connection, lead_ids: Collection[int]) -> dict[int, tuple[str, str, str | None]]:
-    """Return (row hash, mapping version, e-mail key) of the leads that a run has dealt with."""
+class Seen(NamedTuple):
+    """A lead as a run has last dealt with it; the fields are those of `sync_lead`."""
+
+    row_hash: str
+    mapping_version: str
+    email_key: str | None
+    written_at: dt.datetime | None
+    edited_at: dt.datetime | None
+
+
+def seen(connection: Connection, lead_ids: Collection[int]) -> dict[int, Seen]:
+    """Return what is known of the leads that a run has dealt with, by id."""
     table = SeenLead
-    found: dict[int, tuple[str, str, str | None]] = {}
-    columns = sa.select(table.lead_id, table.row_hash, table.mapping_version, table.email_key)
-    for row in connection.execute(columns.where(among(connection, table.lead_id, lead_ids))):
-        found[row[0]] = (row[1], row[2], row[3])
-    return found
+    columns = sa.select(table.lead_id, *(getattr(table, name) for name in Seen._fields))
+    rows = connection.execute(columns.where(among(connection, table.lead_id, lead_ids)))
+    return {row[0]: Seen(*row[1:]) for row in rows}
 
 
 def twins(connection: Connection, keys: Collection[str], *, held_only: bool = False) -> set[int]:
@@ -229,6 +240,15 @@ def twins(connection: Connection, keys: Collection[str], *, held_only: bool = Fa
 def keep_seen(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Remember what was dealt with: `lead_id`, `row_hash`, `mapping_version`, `outcome`, `email_key`, `run_id`."""
     upsert(connection, SeenLead, rows)
+
+
+def keep_written(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Remember that we wrote leads: `lead_id`, `email_key`, `written_at`, `edited_at`.
+
+    Until `keep_seen` follows, such a lead counts as not dealt with.
+    """
+    not_yet = {"row_hash": "", "mapping_version": "", "outcome": "", "run_id": ""}
+    upsert(connection, SeenLead, [{**not_yet, **row} for row in rows])
 
 
 def due(connection: Connection, moment: dt.datetime) -> set[int]:

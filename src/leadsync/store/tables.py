@@ -96,7 +96,7 @@ class Cursor(Base):
     """Where the next delta of a stream starts."""
 
     __tablename__ = "sync_cursor"
-    stream: Mapped[str] = mapped_column(String(40), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(255), primary_key=True)
     position: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     run_id: Mapped[str | None] = mapped_column(String(250))
     updated_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
@@ -115,6 +115,10 @@ class SeenLead(Base):
     email_key: Mapped[str | None] = mapped_column(String(320), index=True)
     """The e-mail as compared (R3): finds the twins of an address; None where blank."""
     run_id: Mapped[str] = mapped_column(String(250))
+    written_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    """The `updated_at` that our last write gave the row: while it stands, nobody has edited the lead since."""
+    edited_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    """The row's last edit before that, which was not ours (R30)."""
 
 
 def _one_current(name: str, column: str) -> Index:
@@ -138,7 +142,7 @@ class Link(Base):
     sobject: Mapped[str] = mapped_column(String(80))
     record_id: Mapped[str | None] = mapped_column(String(18))
     state: Mapped[str] = mapped_column(String(20))
-    """`creating`, `linked`, or closed: `abandoned`, `moved`."""
+    """`creating`, `linked`, or closed: `abandoned`, `moved`, `converted`, `merged`, `deleted`, `lead_deleted`."""
     current: Mapped[bool]
     version: Mapped[int] = mapped_column(server_default=text("1"))
     lead_snapshot: Mapped[str] = mapped_column(Text, server_default=text("'{}'"))
@@ -157,6 +161,7 @@ class Link(Base):
         _one_current("uq_sync_link_lead", "lead_id"),
         _one_current("uq_sync_link_key", "email_key"),
         _one_current("uq_sync_link_record", "record_id"),
+        Index("ix_sync_link_record", "record_id"),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from leadsync.errors import QuotaError, SalesforceRefusedError, SalesforceUnavailableError
-from leadsync.pipeline import extract, load, prepare, report, transform, validate
+from leadsync.pipeline import extract, ledger, load, prepare, report, transform, validate
 from leadsync.salesforce import client, collections
 from leadsync.store import state
 from leadsync.store.tables import Journal
@@ -39,7 +39,7 @@ EXPIRED = {"fault": "expire_session"}
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat at once what is repeated."""
     monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(load, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(collections, "FIRST_WAIT", 0.01)
 
 
 def _staged(world: World) -> None:
@@ -219,7 +219,7 @@ def test_a_locked_record_is_sent_again_alone(world: World, match: dict[str, Any]
     _faults(world, [match], {"fault": "lock", "records": [0], "times": 2})
     counts = world.run()["load"]
     assert (counts["created"] + counts["updated"], counts["postponed"], counts["refused"]) == (2, 0, 0)
-    assert len(world.writes()) == load.ATTEMPTS
+    assert len(world.writes()) == collections.ATTEMPTS
     _assert_everything_arrived(world)
 
 
@@ -243,9 +243,9 @@ def test_a_lock_in_the_third_run_is_reported_and_still_tried(world: World) -> No
     """R39, R50: held as `api_lock` with Salesforce's words; no red run; recovered by itself."""
     _staged(world)
     _faults(world, [UPDATE], {"fault": "lock", "times": None})
-    for number in range(1, load.PERSISTENT + 2):
+    for number in range(1, ledger.PERSISTENT + 2):
         assert world.run()["report"]["newly_refused"] == 0
-        assert world.held() == ({1: ["api_lock"]} if number >= load.PERSISTENT else {})
+        assert world.held() == ({1: ["api_lock"]} if number >= ledger.PERSISTENT else {})
         world.elapse(A_MINUTE * number)
     assert world.errors(1)[0].api_message.startswith("UNABLE_TO_LOCK_ROW: unable to obtain exclusive access to")
     assert len(world.mails.received) == 1

@@ -99,18 +99,19 @@ def test_an_edit_in_salesforce_is_not_overwritten_by_an_unrelated_edit(world: Wo
 
 
 @pytest.mark.parametrize("sobject", ["Lead", "Contact"])
-def test_a_known_address_is_matched_and_only_blanks_are_filled(world: World, sobject: str) -> None:
-    """R3, R31: no second record; blanks are filled, different values are left and counted, also on a Contact."""
-    known: dict[str, Any] = {"LastName": "佐藤", "Email": "LEAD1@EXAMPLE.JP"}
+def test_a_known_address_is_matched_and_both_sides_agree(world: World, sobject: str) -> None:
+    """R3, R31: no second record; blanks take the other side's value, and of different ones the newest wins."""
+    known: dict[str, Any] = {"LastName": "佐藤", "Phone": "03-1111-2222", "Email": "LEAD1@EXAMPLE.JP"}
     record_id = world.salesforce.admin_create(sobject, known | ({"Company": "A社"} if sobject == "Lead" else {}))
     world.start()
     world.lead(1, title="部長")
     result = world.run()
-    assert result["load"] | {"updated": 1, "created": 0} == result["load"]
-    assert result["transform"]["first_contact_differs"] == (2 if sobject == "Lead" else 1)
+    assert result["load"] | {"updated": 1, "created": 0, "leads_updated": 1} == result["load"]
+    assert result["transform"]["conflicts"] == (2 if sobject == "Lead" else 1)
     assert world.links() == {1: record_id}
     record = world.record("lead1@example.jp", "LastName, FirstName, Title, Email", sobject)
     assert (record["LastName"], record["FirstName"], record["Title"]) == ("佐藤", "花子", "部長")
+    assert world.values(1, "last_name", "first_name", "phone") == ("佐藤", "花子", "03-1111-2222")
     assert world.run()["extract"]["idle"]
     world.edit(1, last_name="鈴木")
     world.run()
@@ -248,8 +249,8 @@ def test_our_own_write_does_not_pin_a_link(world: World) -> None:
     assert world.links() == {1: other}
 
 
-def test_a_stop_is_pushed_and_delivering_is_not(world: World) -> None:
-    """R8, issue order: of the delivery status only a stop travels until the two-way merge stands."""
+def test_stopped_and_delivering_both_travel_from_the_lead(world: World) -> None:
+    """R8: on the lead both can be set."""
     world.start()
     world.lead(1, delivery_status="停止中")
     world.lead(2, delivery_status="配信中")
@@ -259,7 +260,7 @@ def test_a_stop_is_pushed_and_delivering_is_not(world: World) -> None:
     world.edit(1, delivery_status="delivering")
     world.edit(2, delivery_status="stopped")
     world.run()
-    assert world.record("lead1@example.jp", "HasOptedOutOfEmail")["HasOptedOutOfEmail"] is True
+    assert world.record("lead1@example.jp", "HasOptedOutOfEmail")["HasOptedOutOfEmail"] is False
     assert world.record("lead2@example.jp", "HasOptedOutOfEmail")["HasOptedOutOfEmail"] is True
 
 
@@ -347,13 +348,13 @@ def test_a_broken_mapping_keeps_the_last_good_one_running(world: World) -> None:
 
 
 def test_a_describe_is_read_in_full_only_when_it_changed(world: World) -> None:
-    """R53: an idle cycle is one call, in which both describes answer 304."""
+    """R53: an idle cycle is two calls: both describes, which answer 304, and both objects' deltas."""
     world.start()
     world.run()
     world.salesforce.clear_requests()
     world.run()
     counted = [r for r in world.salesforce.requests() if r["counted"]]
-    assert [(r["method"], r["path"].rsplit("/", 1)[-1]) for r in counted] == [("POST", "composite")]
+    assert [(r["method"], r["path"].rsplit("/", 1)[-1]) for r in counted] == [("POST", "composite")] * 2
 
 
 def test_prepare_says_when_the_tables_are_missing(world: World) -> None:

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from leadsync.errors import LeadsyncError, SalesforceUnavailableError, SupersededError
 from leadsync.pipeline import control, extract, load, prepare, report, transform, validate
 from leadsync.pipeline.cycle import run_all
-from leadsync.salesforce import client
+from leadsync.pipeline.ledger import Ledger
+from leadsync.salesforce import client, collections
 from leadsync.store.tables import Journal, Link, Run
 from tests.custom_fields import Custom, customise, picklist
 
@@ -43,7 +44,7 @@ ALL = (prepare, extract, validate, transform, load, report)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat at once what is repeated."""
     monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(load, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(collections, "FIRST_WAIT", 0.01)
 
 
 def _run(cycle: Cycle, *stages: Any) -> dict[str, Any]:
@@ -377,10 +378,11 @@ def test_a_run_overtaken_in_mid_load_stops_writing(world: World) -> None:
     world.edit(1, title="部長")
     world.lead(2)
     older = _planned(world)
-    loader = load._Loader(world.cycle(older.run_id))
+    overtaken = world.cycle(older.run_id)
+    books = Ledger(overtaken)
     world.run()
     with pytest.raises(SupersededError):
-        loader.keep([])
+        load.keep(overtaken, books, [])
 
 
 def test_a_run_whose_leads_another_one_has_taken_care_of_counts_as_committed(world: World) -> None:
