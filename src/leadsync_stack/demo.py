@@ -1,4 +1,4 @@
-"""The demo: three cycles on a real Airflow, watched from outside, every promise checked on the two sides themselves.
+"""The demo: four cycles on a real Airflow, watched from outside, every promise checked on the two sides themselves.
 
 What was created, updated and left alone is read from the lead table and, as administrator, from Salesforce before and
 after each cycle; leadsync's own counts are not asked. Only the reasons of held leads come from its `sync_error`.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import time
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from leadsync_stack.processes import StackError
 from leadsync_stack.stack import ADMINS, OWNER, ROOT, Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from email.message import EmailMessage
     from pathlib import Path
 
@@ -113,6 +114,33 @@ class Watch:
         found = self.rows("SELECT DISTINCT lead_id, rule FROM sync_error WHERE recovered_at IS NULL")
         return Counter(str(row["rule"]) for row in found)
 
+    def edit_records(self, n: int, but: Collection[int]) -> dict[int, dict[str, Any]]:
+        """Edit records as somebody in Salesforce does: titles, a cleared phone, every fifth an opt-out.
+
+        Returns:
+            Lead id -> column -> text that the edits must have brought to the lead.
+        """
+        linked = self.rows(
+            "SELECT lead_id, record_id FROM sync_link WHERE current AND sobject = 'Lead' ORDER BY lead_id"
+        )
+        chosen = [row for row in linked if row["lead_id"] not in but][:: max(1, len(linked) // (2 * n))][:n]
+        phones = {row["id"]: row["phone"] for row in self.rows("SELECT id, phone FROM leads")}
+        expected: dict[int, dict[str, Any]] = {}
+        records = []
+        for number, row in enumerate(chosen):
+            lead_id, record = row["lead_id"], {"Id": row["record_id"], "Title": f"部長 {number}"}
+            expected[lead_id] = {"title": record["Title"]}
+            if number % 3 == 0 and phones[lead_id]:
+                record["Phone"] = expected[lead_id]["phone"] = None
+            if number % 5 == 0:
+                record["HasOptedOutOfEmail"], expected[lead_id]["delivery_status"] = True, "stopped"
+            records.append(record)
+        stopped = self.rows("SELECT id FROM leads WHERE delivery_status IN ('stopped', '停止中')")
+        for row in stopped:
+            expected.get(row["id"], {}).pop("delivery_status", None)
+        self._stack.org.update("Lead", records)
+        return expected
+
     def expected_values(self, edits: Mapping[int, Mapping[str, tuple[Any, Any]]]) -> dict[str, dict[str, Any]]:
         """Return record id -> field -> value that the edits of the leads must have brought to Salesforce."""
         links = {
@@ -146,17 +174,20 @@ def run(home: Path) -> None:
         leads = samples.generate(LEADS, seed=SEED, with_labels=True)
         samples.write(engine, leads.drop(columns=["defect", "defect_field"]), now=datetime.now(UTC))
         planted = {int(lead_id): code for lead_id, code in zip(leads["id"], leads["defect"], strict=True) if code}
-        _say(f"started the sync (R33) and wrote {LEADS:,} leads; running lead_sync three times")
+        _say(f"started the sync (R33) and wrote {LEADS:,} leads; running lead_sync four times")
 
         first = watch.cycle("1: new leads")
         check_first(first, watch, planted)
         second = watch.cycle("2: no edits")
         check_nothing_written(second)
         edits = samples.edit(engine, EDITS, seed=SEED, now=datetime.now(UTC))
-        third = watch.cycle(f"3: {EDITS} edits")
-        check_edits(third, watch.expected_values(edits))
+        there = watch.edit_records(EDITS, but=edits.keys())
+        third = watch.cycle(f"3: {EDITS} edits on each side")
+        check_edits(third, watch.expected_values(edits), there)
+        fourth = watch.cycle("4: no edits")
+        check_nothing_written(fourth)
 
-        _say("\n" + table([first, second, third]))
+        _say("\n" + table([first, second, third, fourth]))
         _say(f"the mail, as caught: {first.mails[0]['Subject']}")
         engine.dispose()
     _say(f"every promise was kept; {time.monotonic() - began:.0f} s in all")
@@ -217,8 +248,25 @@ def check_first(cycle: Cycle, watch: Watch, planted: Mapping[int, str]) -> None:
     addresses = Counter(str(record["Email"]).casefold() for record in cycle.after.records.values())
     twice = [address for address, count in addresses.items() if count > 1]
     _require(not twice, f"addresses with more than one record (R3): {twice[:5]}")
-    _require(not cycle.leads_updated, "leads were changed")
+    check_stops(cycle)
     check_mail(cycle.mails)
+
+
+def check_stops(cycle: Cycle) -> None:
+    """Require that leads were changed for one reason only: a stop reaches every lead of its address (R3)."""
+    leads = cycle.before.leads.values()
+    stopped = {_address(lead) for lead in leads if lead["delivery_status"] in {"stopped", "停止中"}}
+    shared = {address for address, count in Counter(map(_address, leads)).items() if count > 1}
+    expected = {
+        lead["id"]: {"delivery_status": "stopped"}
+        for lead in leads
+        if _address(lead) in stopped & shared - {""} and lead["delivery_status"] not in {"stopped", "停止中"}
+    }
+    _require_exactly("leads", _without(cycle.leads_updated, "updated_at"), expected)
+
+
+def _address(lead: Mapping[str, Any]) -> str:
+    return unicodedata.normalize("NFKC", lead["email"] or "").strip().casefold()
 
 
 def check_mail(mails: list[EmailMessage]) -> None:
@@ -237,20 +285,26 @@ def check_nothing_written(cycle: Cycle) -> None:
     _require(not cycle.mails, "a cycle without news sent a mail")
 
 
-def check_edits(cycle: Cycle, expected: Mapping[str, Mapping[str, Any]]) -> None:
-    """Require exactly the expected values, by record id and field, and no other write."""
-    _require(bool(expected), "no edited lead has a record")
-    written = {
-        record_id: {name: value for name, value in fields.items() if name != "SystemModstamp"}
-        for record_id, fields in cycle.updated.items()
-    }
-    missing = {record_id: fields for record_id, fields in expected.items() if written.get(record_id) != fields}
-    _require(not missing, f"{len(missing)} edited leads did not arrive as edited, such as {_first(missing)}, "
+def check_edits(
+    cycle: Cycle, expected: Mapping[str, Mapping[str, Any]], expected_leads: Mapping[int, Mapping[str, Any]]
+) -> None:
+    """Require exactly the expected values on both sides, by record and lead, and no other write."""
+    _require(bool(expected) and bool(expected_leads), "no edited lead has a record")
+    _require_exactly("records", _without(cycle.updated, "SystemModstamp"), expected)
+    _require_exactly("leads", _without(cycle.leads_updated, "updated_at"), expected_leads)
+    _require(not cycle.created, f"{len(cycle.created)} records were created by edits")
+
+
+def _require_exactly(what: str, written: Mapping[Any, Any], expected: Mapping[Any, Any]) -> None:
+    missing = {key: values for key, values in expected.items() if written.get(key) != values}
+    _require(not missing, f"{len(missing)} edits did not arrive in {what}, such as {_first(missing)}, "
              f"but {_first({key: written.get(key) for key in missing})}")  # fmt: skip
     extra = written.keys() - expected.keys()
-    _require(not extra, f"{len(extra)} records were written whose leads nobody edited: {sorted(extra)[:5]}")
-    _require(not cycle.created, f"{len(cycle.created)} records were created by edits")
-    _require(not cycle.leads_updated, "leads were changed")
+    _require(not extra, f"{len(extra)} {what} were written that nobody edited: {sorted(extra)[:5]}")
+
+
+def _without(rows: Mapping[Any, Mapping[str, Any]], stamp: str) -> dict[Any, dict[str, Any]]:
+    return {key: {name: value for name, value in row.items() if name != stamp} for key, row in rows.items()}
 
 
 def _differences(before: Mapping[Any, Mapping[str, Any]], after: Mapping[Any, Mapping[str, Any]]) -> dict[Any, Any]:
