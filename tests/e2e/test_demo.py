@@ -13,9 +13,10 @@ import pytest
 from leadsync_stack import demo
 from leadsync_stack.processes import StackError
 
-LEADS = MappingProxyType({7: {"id": 7, "email": "a@example.jp", "title": "部長"}})
+LEADS = MappingProxyType({7: {"id": 7, "email": "a@example.jp", "title": "部長", "phone": None, "updated_at": "1"}})
 RECORDS = MappingProxyType({"00Q7": {"Id": "00Q7", "Title": "課長", "Phone": "03", "SystemModstamp": "1"}})
 EXPECTED = MappingProxyType({"00Q7": {"Title": "部長"}})
+EXPECTED_LEADS = MappingProxyType({7: {"phone": "03"}})
 
 
 def cycle(before: dict[str, Any], after: dict[str, Any], leads_after: dict[int, Any] | None = None) -> demo.Cycle:
@@ -65,30 +66,38 @@ def test_quiet_cycle_fails(broken: demo.Cycle):
         demo.check_nothing_written(broken)
 
 
+def both(there: Any, **lead: Any) -> demo.Cycle:
+    """Return a cycle that ends with these records, and with lead 7 changed."""
+    return cycle(RECORDS, there, {7: LEADS[7] | lead})
+
+
 def test_edits_pass():
-    """Exactly the edited field of the edited lead's record: the check of the third cycle is content."""
-    demo.check_edits(cycle(RECORDS, changed(Title="部長", SystemModstamp="2")), EXPECTED)
+    """Exactly the edited fields of the edited lead's record and of the edited record's lead: the check is content."""
+    done = both(changed(Title="部長", SystemModstamp="2"), phone="03", updated_at="2")
+    demo.check_edits(done, EXPECTED, EXPECTED_LEADS)
 
 
 @pytest.mark.parametrize(
     "broken",
     [
-        cycle(RECORDS, RECORDS),
-        cycle(RECORDS, changed(Title="係長")),
-        cycle(RECORDS, changed(Title="部長", Phone="06")),
+        both(RECORDS, phone="03"),
+        both(changed(Title="係長"), phone="03"),
+        both(changed(Title="部長", Phone="06"), phone="03"),
         cycle(
             {**RECORDS, "00Q8": {"Id": "00Q8", "Title": "x"}},
             {**changed(Title="部長"), "00Q8": {"Id": "00Q8", "Title": "y"}},
+            {7: LEADS[7] | {"phone": "03"}},
         ),
-        cycle(RECORDS, {**changed(Title="部長"), "00Q9": {"Id": "00Q9"}}),
-        cycle(RECORDS, changed(Title="部長"), {7: LEADS[7] | {"title": "係長"}}),
+        both({**changed(Title="部長"), "00Q9": {"Id": "00Q9"}}, phone="03"),
+        both(changed(Title="部長"), phone="03", title="係長"),
+        both(changed(Title="部長")),
     ],
-    ids=["nothing arrived", "wrong value", "another field", "another record", "new record", "changed lead"],
+    ids=["nothing arrived", "wrong value", "another field", "another record", "new record", "changed lead", "no lead"],
 )
 def test_edits_fail(broken: demo.Cycle):
     """Anything less or more than the edits fails the third cycle."""
     with pytest.raises(StackError):
-        demo.check_edits(broken, EXPECTED)
+        demo.check_edits(broken, EXPECTED, EXPECTED_LEADS)
 
 
 @pytest.mark.parametrize(
