@@ -235,7 +235,7 @@ def _tell(what: str, seconds: list[float], record_property: pytest.RecordPropert
 
 
 def test_idle_imports_nothing_heavy(started: Stack):
-    """R53: once nothing lies in the overlap, the stages of an idle cycle import neither pandas nor Great Expectations."""
+    """R53: with nothing in the overlap, an idle cycle imports neither pandas nor Great Expectations."""
     started.org.call("PUT", "/_emulator/clock", {"offset_seconds": ELEVEN_MINUTES + A_QUARTER})
     keep_clear_of_the_schedule()
     started.cycle()
