@@ -49,7 +49,7 @@ def run_step(name: str, url: str, settings: str, run_id: str) -> None:
     import pyarrow.parquet  # noqa: F401 - what Airflow's parents have preloaded
 
     from benchmarks import alternatives
-    from leadsync.pipeline import counterparts, extract, load, prepare, transform, validate  # noqa: F401
+    from leadsync.pipeline import counterparts, extract, load, prepare, report, transform, validate  # noqa: F401
 
     steps: dict[str, Any] = {
         "prepare": prepare.run,
@@ -57,6 +57,7 @@ def run_step(name: str, url: str, settings: str, run_id: str) -> None:
         "validate": validate.run,
         "transform": transform.run,
         "load": load.run,
+        "report": report.run,
         "read_sql": alternatives.read_sql,
         "whole columns": alternatives.whole_columns,
         "row loop": alternatives.row_loop,
@@ -68,7 +69,8 @@ def run_step(name: str, url: str, settings: str, run_id: str) -> None:
     typer.echo(json.dumps({"seconds": seconds, "mib": _peak_mib() - before, "imports": before}))
 
 
-def _measure(name: str, store: Engine, settings: Settings, run_id: str) -> dict[str, float]:
+def measure(name: str, store: Engine, settings: Settings, run_id: str) -> dict[str, float]:
+    """Run one stage in a process of its own; return its seconds and MiB, and those of its imports."""
     url = store.url.render_as_string(hide_password=False)
     argv = [sys.executable, "-m", "benchmarks.stages", name, url, settings.model_dump_json(), run_id]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=os.environ)
@@ -95,7 +97,7 @@ def _against(figures: dict[str, dict[str, float]], alternative: str, stage: str,
 
 
 def _delta(title: str, store: Engine, settings: Settings, run_id: str) -> dict[str, dict[str, float]]:
-    figures = {name: _measure(name, store, settings, run_id) for name in STAGES}
+    figures = {name: measure(name, store, settings, run_id) for name in STAGES}
     _show(title, {name: figures[name] for name in MEASURED})
     return figures
 
@@ -109,8 +111,8 @@ def _on(kind: str, where: Org, url: str, folder: Path, leads: int) -> None:
     samples.write(store, frame, now=now)
     figures = _delta(f"{kind}, {leads:,} new leads x 22 fields", store, settings, "new")
     for alternative, stage in (("read_sql", "extract"), ("whole columns", "validate"), ("row loop", "transform")):
-        _against(figures, alternative, stage, _measure(alternative, store, settings, "new"))
-    row = _measure("load", store, settings, "new")
+        _against(figures, alternative, stage, measure(alternative, store, settings, "new"))
+    row = measure("load", store, settings, "new")
     typer.echo(f"    {'load':<16}{row['seconds']:7.2f} s          +{row['mib']:5.0f} MiB over imports")
     _change(store, "UPDATE leads SET updated_at = :now, title = '係長'")
     _delta(f"{kind}, {leads:,} linked leads, all edited", store, settings, "edited")
