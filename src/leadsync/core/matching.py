@@ -309,11 +309,14 @@ class _Matching:
         # A record is a lead's own whatever address it carries by now, unless a rival has the lead's and is newer (R4).
         stays = live & (self.changed | self.changed_there | record.isna())
         record, sobject = record.mask(stays, self.own["record_id"]), sobject.mask(stays, self.own["sobject"])
+        # A rival that another lead holds is no rival.
+        stays = live & ~self._free(record)
+        record, sobject = record.mask(stays, self.own["record_id"]), sobject.mask(stays, self.own["sobject"])
         inherited = self.linked & ~live & self.heir.notna()
         record, sobject = record.mask(inherited, self.heir), sobject.mask(inherited, self.heir_object)
         out_of_sight = self.linked & self.own_state.eq("unseen")
         chosen = self.open & record.notna() & ~out_of_sight
-        chosen = self._settle_claims(found, record, chosen)
+        chosen = self._settle_claims(found, record, chosen, inherited)
         self.out.loc[chosen, "fate"] = "pair"
         self.out.loc[chosen, "record_id"] = record[chosen]
         self.out.loc[chosen, "sobject"] = sobject[chosen]
@@ -330,7 +333,15 @@ class _Matching:
         heirs_of = chosen & inherited & ours["link_id"].isna()
         self.out.loc[heirs_of, "inherits"] = self.own.loc[heirs_of, "link_id"].array
 
-    def _settle_claims(self, found: pd.DataFrame, record: pd.Series, chosen: pd.Series) -> pd.Series:
+    def _free(self, record: pd.Series) -> pd.Series:
+        """Say which records are nobody else's, or a losing twin's."""
+        holders = self.current.dropna(subset=["record_id"]).drop_duplicates("record_id").set_index("record_id")
+        holder = look_up(record, holders["lead_id"])
+        return holder.isna() | holder.eq(self.leads["id"]) | holder.isin(self.losers)
+
+    def _settle_claims(
+        self, found: pd.DataFrame, record: pd.Series, chosen: pd.Series, inherited: pd.Series
+    ) -> pd.Series:
         """Return which leads get the record they chose: nobody takes one that another lead holds (R3, R29).
 
         A record that was merged carries one address: the lead with that address has it, whoever held it before.
@@ -341,7 +352,7 @@ class _Matching:
         carried = look_up(record, found.drop_duplicates("record_id").set_index("record_id")["email_key"])
         at_home = look_up(record, holders["email_key"]).eq(carried)
         from_twin = foreign & holder.isin(self.losers)
-        by_address = foreign & ~from_twin & self.linked & carried.eq(self.key) & ~at_home
+        by_address = foreign & ~from_twin & inherited & carried.eq(self.key) & ~at_home
         takes = from_twin | by_address
         self._wait_for(foreign & ~takes, holder)
         self.hold(foreign & ~takes & self.open, "record_taken", "lead " + holder.astype("str"))

@@ -123,8 +123,10 @@ class _Delta:
             echo = echoes(frame, sobject, links, mapping, user_id)
             self.echoes += int(echo.sum())
             news = frame[~echo]
-            self._add_by_id(set(links.loc[links["record_id"].isin(news["Id"]), "lead_id"].tolist()))
             live = news[is_live(news)]
+            # What became of a record that was left is no news; one that lives may be gone back to.
+            told = links["record_id"].isin(live["Id"]) | links["current"] & links["record_id"].isin(news["Id"])
+            self._add_by_id(set(links.loc[told, "lead_id"].tolist()))
             with engines.reading(self._cycle.engine) as view:
                 self._add_by_id(state.twins(view, set(counterparts.keys(live["Email"]).dropna())))
 
