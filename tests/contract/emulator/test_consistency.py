@@ -103,7 +103,7 @@ def story(salesforce: Emulator, api: Api, record_id: str, field: str = "Title") 
         "upsert": outcome(api("PATCH", "sobjects/Lead/Key__c/k", {field: "x"})),
         "upserts": outcome(api("PATCH", "composite/sobjects/Lead/Key__c", {"records": [keyed]})),
         "bulk update": bulk_update(api, record_id, field),
-            }
+    }
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
