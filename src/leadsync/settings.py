@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field
@@ -47,7 +46,7 @@ class Settings(BaseSettings):
     lead_store_conn_id: str = Field("lead_store", description="Airflow connection of the lead database.")
     smtp_conn_id: str = Field("smtp_default", description="Airflow connection of the mail server.")
 
-    @cached_property
+    @property
     def recipients(self) -> list[str]:
         """Return owner and administrators, each once, in that order."""
         wanted = [self.owner_email, *self.admin_emails.split(",")]

@@ -196,7 +196,7 @@ def match(
     state.hold_challengers(found)
     state.hold_twins()
     state.pair(found, choose(found, contact_first=contact_first))
-    state.hold_gone(recreate_deleted=recreate_deleted)
+    state.hold_gone(mapping, recreate_deleted=recreate_deleted)
     state.create(mapping)
     return state.out
 
@@ -257,7 +257,8 @@ class _Matching:
         cleared = blank & self.linked
         self.hold(cleared, "email_cleared", fate="pair")
         self.keep_own(cleared)
-        malformed = self.open & ~types.email_well_formed(self.leads["email"])
+        too_long = self.key.str.len().gt(KEY_LENGTH).fillna(value=False).astype(bool)
+        malformed = self.open & (~types.email_well_formed(self.leads["email"]) | too_long)
         self.hold(malformed, "email_malformed")
         with_record = malformed & self.linked
         self.out.loc[with_record, "fate"] = "pair"
@@ -368,14 +369,16 @@ class _Matching:
         self.out.loc[leaves, "closes"] = self.own.loc[leaves, "link_id"]
         self.out.loc[leaves, "closes_as"] = self.own_state[leaves].mask(self.own_state.eq("live"), "moved")
 
-    def hold_gone(self, *, recreate_deleted: bool) -> None:
-        """Hold a lead whose record is gone or out of sight (R29, R48)."""
+    def hold_gone(self, mapping: EffectiveMapping, *, recreate_deleted: bool) -> None:
+        """Hold a lead whose record is gone or out of sight, alone or with its object (R29, R40, R48)."""
         gone = self.open & self.linked & self.own_state.ne("live")
         again = gone & self.own_state.eq("deleted") & self.leads["changed"] & recreate_deleted
         self._close_own(again)
         self.hold(gone & ~again, "api_not_found")
         held = gone & ~again
         self.out.loc[held, "code"] = self.own_state[held].map(_GONE)
+        released = held & self.own["sobject"].isin([name for name in OBJECTS if mapping.email(name) is None])
+        self.hold(released, "object_released", self.own["sobject"])
 
     def _wait_for(self, taken: pd.Series, holder: pd.Series) -> None:
         """Decide next time where the holder gives the address up in this very cycle."""

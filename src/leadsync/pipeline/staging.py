@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 
+_PREFIX = "run="
+"""Begins the name of a run's folder: what else lies below the setting is somebody else's."""
+
+
 class Staging:
     """One run's folder below the setting `LEADSYNC_STAGING`."""
 
@@ -25,7 +29,7 @@ class Staging:
         from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - slow import, needed only where frames are staged
 
         self._base = ObjectStoragePath(base if "://" in base else Path(base).resolve().as_uri())
-        self.folder: ObjectStoragePath = self._base / re.sub(r"[^A-Za-z0-9_.-]", "_", run_id)
+        self.folder: ObjectStoragePath = self._base / (_PREFIX + re.sub(r"[^A-Za-z0-9_.-]", "_", run_id))
 
     def write_json(self, name: str, value: Any) -> None:
         """Write `name`.json."""
@@ -81,7 +85,8 @@ class Staging:
         """
         if self.folder.protocol not in ("file", "local") or not self._base.exists():
             return 0
-        old = [f for f in self._base.iterdir() if f.is_dir() and now - f.stat().st_mtime > days * 86_400]
+        ours = [f for f in self._base.iterdir() if f.is_dir() and f.name.startswith(_PREFIX)]
+        old = [f for f in ours if now - f.stat().st_mtime > days * 86_400]
         for folder in old:
             folder.rmdir(recursive=True)
         return len(old)

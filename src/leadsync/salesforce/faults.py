@@ -31,6 +31,9 @@ STOP_CODES = frozenset(
 
 _SERVER_ERROR = 500
 
+_PLACE = "ERROR at Row"
+"""Ends the quotation of a query in the message about it."""
+
 
 class ApiError(LeadsyncError):
     """An answer that refuses the request as a whole; `code` and `status` say which."""
@@ -52,6 +55,7 @@ def error_of(response: Response) -> tuple[str, str]:
 
 def exception_for(status: int, code: str, message: str) -> LeadsyncError:
     """Return the exception that a failed answer stands for, by what to do about it."""
+    message = message[max(0, message.find(_PLACE)) :]  # the query quotes addresses, which belong in no log
     text = f"Salesforce answered {status} {code}: {message}"
     if code in LIMIT_CODES:
         return QuotaError(f"{text} The sync goes on by itself when the org's daily API requests allow it.")
