@@ -154,6 +154,28 @@ def errors(
         raise typer.Exit(PROBLEMS)
 
 
+@app.command()
+def explain(
+    email: Annotated[str, typer.Argument(help="The lead's e-mail address.")],
+    field: Annotated[str | None, typer.Argument(help="Only this lead field.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say why a lead has its values: link, what is held, both sides as agreed, history; 1 if nobody has the address."""
+    with _working():
+        import pandas as pd
+
+        from leadsync.core.types import email_key
+        from leadsync.ui import explain as explained
+
+        key = email_key(pd.Series([email], dtype="str"))[0]
+        if not isinstance(key, str):
+            raise typer.BadParameter("an e-mail address is needed")
+        found = explained.explain(_engine(_settings()), key, field)
+    _print({"leads": found}, as_json, None if found else "no run has seen a lead with this address")
+    if not found:
+        raise typer.Exit(PROBLEMS)
+
+
 @mapping.command()
 def check(
     org: Annotated[bool, typer.Option("--org", help="Also against the lead table and the org (R18, R21).")] = False,

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from leadsync.core import access
 from leadsync.core.mapping import check
+from leadsync.pipeline import addresses
 from leadsync.salesforce.describe import describe
 from leadsync.store import engine as engines
 from leadsync.store import state
@@ -30,9 +31,14 @@ RECENT_RUNS = 10
 def start_now(engine: Engine) -> dict[str, Any]:
     """Start the periodic sync at once: the cursor stands at the database's own now (R34 b).
 
-    A paused sync goes on from where it was. Starting twice changes nothing.
+    A paused sync goes on from where it was. Starting twice changes nothing. The first start indexes all leads'
+    addresses, so that an edited record finds its lead.
     """
     moment = LeadTable(engine).now()
+    with engines.reading(engine) as view:
+        indexed = bool(state.get_control(view, STARTED))
+    if not indexed:
+        addresses.index(engine)
     with engine.begin() as connection:
         already = state.get_control(connection, STARTED)
         state.put_control(connection, PAUSED, value=False)

@@ -251,6 +251,16 @@ def keep_written(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
     upsert(connection, SeenLead, [{**not_yet, **row} for row in rows])
 
 
+def keep_addresses(connection: Connection, keys: Mapping[int, str | None]) -> None:
+    """Enter leads that no run has seen yet, by their e-mail key; those that are known stay as they are."""
+    not_yet = {"row_hash": "", "mapping_version": "", "outcome": "indexed", "run_id": ""}
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(SeenLead).on_conflict_do_nothing()
+    rows = [{**not_yet, "lead_id": lead_id, "email_key": key} for lead_id, key in keys.items()]
+    if rows:
+        connection.execute(insert, rows)
+
+
 def due(connection: Connection, moment: dt.datetime) -> set[int]:
     """Return the leads whose time to be looked at again has come."""
     return set(connection.execute(sa.select(Pending.lead_id).where(Pending.not_before <= moment)).scalars())

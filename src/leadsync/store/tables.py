@@ -111,7 +111,7 @@ class SeenLead(Base):
     """Hash over the mapped columns, hex."""
     mapping_version: Mapped[str] = mapped_column(String(64))
     outcome: Mapped[str] = mapped_column(String(20))
-    """`linked`, `held` or `skipped`."""
+    """`linked`, `held` or `skipped`; `indexed` before any run has seen it."""
     email_key: Mapped[str | None] = mapped_column(String(320), index=True)
     """The e-mail as compared (R3): finds the twins of an address; None where blank."""
     run_id: Mapped[str] = mapped_column(String(250))

@@ -10,6 +10,7 @@ import pytest
 from leadsync.pipeline import extract, load, prepare, report, transform, validate
 from leadsync.store.leads import LeadTable
 from leadsync.store.tables import Journal, Link
+from leadsync.ui.explain import explain
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -330,3 +331,36 @@ def test_a_record_that_changed_finds_a_lead_that_was_never_linked(world: World) 
     assert world.links() == {1: record_id}
     assert world.held() == {}
     assert world.values(1, "last_name") == ("山田",)
+
+
+def test_a_record_finds_a_lead_from_before_the_start(world: World) -> None:
+    """R34 b: also one that nobody has edited since, and not before one of the two is edited."""
+    old = LeadTable(world.engine).stamp(dt.datetime.now(dt.UTC) - dt.timedelta(days=30))
+    world.lead(1, email="Ｌead1@example.jp", title="課長", updated_at=old)
+    world.start()
+    world.run()
+    assert world.links() == {}
+    record_id = world.salesforce.admin_create(
+        "Contact", {"LastName": "佐藤", "FirstName": "花子", "Email": "lead1@example.jp"}
+    )
+    world.run()
+    assert world.links() == {1: record_id}
+    assert world.values(1, "last_name") == ("佐藤",)
+    assert world.record("lead1@example.jp", "Title", "Contact")["Title"] == "課長"
+
+
+def test_explain_tells_where_a_value_came_from(world: World) -> None:
+    """R49: the loser of a conflict is named too."""
+    record_id = _linked(world, title="課長")
+    world.salesforce.admin_update("Lead", record_id, {"Title": "社長"})
+    world.edit(1, title="部長")
+    world.run()
+    (lead,) = explain(world.engine, "lead1@example.jp", "title")
+    assert (lead["lead_id"], lead["link"]["record_id"], lead["held"]) == (1, record_id, [])
+    assert lead["fields"] == [{"field": "title", "lead": "社長", "agreed_lead": "社長", "agreed_record": "社長"}]
+    told = [(e["side"], e["old"], e["new"], e["rule"], e["conflict"], e["state"]) for e in lead["history"]]
+    assert told == [
+        ("lead", "部長", "社長", "R30", True, "done"),
+        ("salesforce", None, "課長", "R3", False, "done"),
+    ]
+    assert explain(world.engine, "nobody@example.jp") == []
