@@ -53,8 +53,10 @@ check: $(INSTALLED) ## Check formatting, lint, types, import contracts and the l
 bench: $(INSTALLED) ## Run the benchmarks
 	@$(PYTHON) -m benchmarks
 
-conformance: $(INSTALLED) ## Check the emulator's SOQL table against two parsers of other makers (needs npm)
+conformance: $(INSTALLED) ## Check the emulator: SOQL against two outside parsers (needs npm), recorded exchanges, 100,000 fuzzed requests
 	@$(PYTHON) -m tests.conformance.soql.judge
+	@$(PYTHON) -m tests.conformance.replay.replay
+	@$(PYTHON) -m tests.conformance.fuzz --requests 100000 2>.run/fuzz.log
 
 clean: down ## Remove what the verbs have made, except .venv
 	rm -rf .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -9,6 +9,9 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conformance import fuzz
+from tests.emulator import Emulator
+
 if TYPE_CHECKING:
     from tests.contract.emulator.conftest import Api
 
@@ -61,6 +64,16 @@ def assert_answered(answer: object) -> None:
     status, text = answer.status_code, answer.text  # type: ignore[attr-defined]
     assert status < 500, text
     assert status < 400 or "errorCode" in text or not text
+
+
+def test_valid_requests_mutated_in_any_part_are_answered():
+    """Three thousand requests, with one seed; `make conformance` sends 100,000."""
+    with Emulator.start() as org:
+        done = fuzz.run(org, 3000, seed=7)
+        assert org.process.poll() is None
+    assert done.requests == 3000
+    assert done.failures == {}
+    assert min(done.statuses.get(200, 0), done.statuses.get(400, 0)) > 50, "the mutations reach what they mutate"
 
 
 @often
