@@ -257,8 +257,7 @@ class _Matching:
         cleared = blank & self.linked
         self.hold(cleared, "email_cleared", fate="pair")
         self.keep_own(cleared)
-        too_long = self.key.str.len().gt(KEY_LENGTH).fillna(value=False).astype(bool)
-        malformed = self.open & (~types.email_well_formed(self.leads["email"]) | too_long)
+        malformed = self.open & ~types.email_well_formed(self.leads["email"])
         self.hold(malformed, "email_malformed")
         with_record = malformed & self.linked
         self.out.loc[with_record, "fate"] = "pair"

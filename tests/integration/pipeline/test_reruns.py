@@ -503,7 +503,7 @@ def test_a_second_stop_travels_after_a_withdrawal_on_both_sides(world: World) ->
 @pytest.mark.parametrize(
     "address",
     [
-        pytest.param("a" * 5000 + "@example.jp"),
+        "a" * 5000 + "@example.jp",
         "x" * 10_000,
         "o'brien@example.jp",
         "back\\slash@example.jp",
@@ -526,7 +526,8 @@ def test_no_address_stops_the_others(world: World, address: str) -> None:
     world.run()
     assert world.links().get(1) != other
     assert 2 in world.links()
-    assert 1 in world.links() or world.held()[1] == ["email_malformed"]
+    code = "too_long" if address.endswith("a@example.jp") else "email_malformed"
+    assert 1 in world.links() or world.held()[1] == [code]
 
 
 def test_ten_thousand_characters_in_every_field(world: World) -> None:
