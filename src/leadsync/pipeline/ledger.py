@@ -102,15 +102,11 @@ class Ledger:
             journal.close_links(connection, link_ids, became)
 
     def agree(self, connection: Connection, pairs: Sequence[tuple[Action, int]]) -> None:
-        """Keep the snapshots, and the lead's new address where it is the link's now (a held one is not)."""
+        """Keep the snapshots, and the lead's new address where it is the link's now."""
         journal.update_links(connection, [link_row(a, link_id) for a, link_id in pairs])
         journal.update_links(
             connection,
-            [
-                {"link_id": link_id, "email_key": a.email_key}
-                for a, link_id in pairs
-                if a.kind not in {"stop", "hold"} and a.email_key
-            ],
+            [{"link_id": link_id, "email_key": a.email_key} for a, link_id in pairs if a.settles_address],
         )
 
     def note(self, connection: Connection, pairs: Sequence[tuple[Action, int]]) -> None:

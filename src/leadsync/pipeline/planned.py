@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from leadsync.core.mapping import EMAIL
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -48,12 +50,19 @@ class Action:
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def settles_address(self) -> bool:
+        """Say whether the lead's address is its link's too: a held lead's own is not, unless its record gave it."""
+        accepted = self.kind not in _HELD or any(take["field"] == EMAIL for take in self.takes)
+        return accepted and bool(self.email_key)
+
+    @property
     def has_record(self) -> bool:
         """Say whether the lead goes on as a pair with a record that stands, held or not."""
         return self.kind not in _UNPAIRED and self.record_id is not None
 
 
 _UNPAIRED = ("create", "skip", "defer")
+_HELD = ("hold", "stop")
 
 
 def read_plan(cycle: Cycle) -> list[Action]:
