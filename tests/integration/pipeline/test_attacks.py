@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import multiprocessing
 import os
 from typing import TYPE_CHECKING
@@ -13,10 +14,9 @@ from leadsync.pipeline.cycle import Cycle
 from leadsync.pipeline.ledger import Ledger
 from leadsync.salesforce import collections
 from leadsync.store import engine as engines
+from leadsync.store.leads import LeadTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from leadsync.settings import Settings
     from tests.world import World
 
@@ -80,13 +80,38 @@ def test_killed_between_the_two_sides(world: World, moment: str) -> None:
     assert (world.pending(), world.held()) == ({}, {})
 
 
+def test_what_a_killed_load_wrote_into_the_lead_is_no_edit_of_it(world: World) -> None:
+    """R30: the value that the lead took is agreed on, so the next edit in Salesforce meets no edit of the lead."""
+    world.start()
+    world.lead(1, title="課長", phone="03-1111-2222")
+    world.run()
+    record_id = world.links()[1]
+    world.salesforce.admin_update("Lead", record_id, {"Title": "部長"})
+    world.edit(1, phone="06-3333-4444")
+    _kill_load(world, _planned(world), "before the send")
+    assert world.values(1, "title") == ("部長",)
+    world.salesforce.admin_update("Lead", record_id, {"Title": "社長"})
+    earlier = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    world.salesforce.control("PUT", f"rows/Lead/{record_id}", {"LastModifiedDate": earlier})
+    world.edit(1, fax="06-5555-6666")  # the lead is the newer one, but nobody has edited its title
+    world.elapse(11 * 60 + 1)
+    world.run()
+    world.run()
+    assert world.values(1, "title") == ("社長",)
+    assert world.record("lead1@example.jp", "Title, Phone") | {
+        "Title": "社長",
+        "Phone": "06-3333-4444",
+    } == world.record("lead1@example.jp", "Title, Phone")
+
+
 @pytest.mark.parametrize("moment", ["in the transaction", "before the send", "after the send"])
 def test_killed_while_a_twins_stop_is_created(world: World, moment: str) -> None:
     """R3, R39: the stop reaches lead, twin and the one record, and the lead alone can take it back."""
     world.start()
     world.lead(1, email="same@example.jp")
     world.edit(1, delivery_status="delivering")
-    world.lead(2, email="SAME@example.jp", delivery_status="stopped", updated_at=_long_ago(world))
+    earlier = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)
+    world.lead(2, email="SAME@example.jp", delivery_status="stopped", updated_at=LeadTable(world.engine).stamp(earlier))
     run_id = _planned(world)
     _kill_load(world, run_id, moment)
     load.run(world.cycle(run_id))
@@ -103,14 +128,6 @@ def test_killed_while_a_twins_stop_is_created(world: World, moment: str) -> None
     world.run()
     (row,) = world.records(fields="HasOptedOutOfEmail")
     assert row["HasOptedOutOfEmail"] is False
-
-
-def _long_ago(world: World) -> str:
-    import datetime as dt  # noqa: PLC0415
-
-    from leadsync.store.leads import LeadTable  # noqa: PLC0415
-
-    return str(LeadTable(world.engine).stamp(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)))
 
 
 def test_an_address_that_was_set_free_while_its_lead_was_held(world: World) -> None:
@@ -132,21 +149,13 @@ def test_an_address_that_was_set_free_while_its_lead_was_held(world: World) -> N
     assert world.links()[1] == first
 
 
-NASTY: list[Callable[[int], str]] = [
-    lambda _: "\ud800 lone",
-    lambda _: "{{ 7*7 }} {% x %}",
-    lambda _: "' OR Name != '",
-    lambda _: "=cmd|' /C calc'!A0",
-    lambda _: '"},{"a":"',
-    lambda _: "\x01\x1f\u2028\u202e",
-    lambda n: "長" * n,
-]
-
-
-@pytest.mark.parametrize("number", range(1, len(NASTY) - 1))
-def test_the_worst_texts_cross_both_ways(world: World, number: int) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["{{ 7*7 }} {% x %}", "' OR Name != '", "=cmd|' /C calc'!A0", '"},{"a":"', "\x01\x1f\u2028\u202e."],
+    ids=ascii,
+)
+def test_the_worst_texts_cross_both_ways(world: World, text: str) -> None:
     """R30, R37: what looks like code, JSON or SOQL arrives as it is, and stays what was agreed on."""
-    text = NASTY[number](10)
     world.start()
     world.lead(1, first_name=text)
     world.run()

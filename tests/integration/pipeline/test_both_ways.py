@@ -130,6 +130,20 @@ def test_a_stop_reaches_every_lead_of_the_address(world: World) -> None:
     assert world.links() == {2: record_id}, "our own write makes no twin the newest"
 
 
+def test_a_stop_that_we_wrote_makes_no_twin_the_newest(world: World) -> None:
+    """R3, R4: twins are ranked by their last edit that is not ours, also when their record alone changes."""
+    record_id = _linked(world, email="same@example.jp")
+    world.lead(2, email="same@example.jp")
+    world.run()
+    world.edit(2, delivery_status="stopped")
+    world.run()
+    assert world.values(1, "delivery_status") == ("stopped",)
+    world.salesforce.admin_update("Lead", record_id, {"Title": "部長"})
+    world.run()
+    assert world.links() == {2: record_id}
+    assert [world.values(i, "title") for i in (1, 2)] == [(None,), ("部長",)]
+
+
 def test_a_converted_leads_link_follows(world: World) -> None:
     """R28: an edit made just before the conversion is not lost, and the converted Lead is never written."""
     record_id = _linked(world, title="課長", phone="03-1111-2222")
