@@ -54,7 +54,7 @@ def prepare(ti: TaskInstance) -> bool:
 
 @task.short_circuit(pool=SALESFORCE, execution_timeout=timedelta(minutes=10))
 def extract(ti: TaskInstance) -> bool:
-    """Stage the leads changed since the cursor, those due for another try, and their records in Salesforce.
+    """Stage what changed on either side since the cursors, what is due for another try, and the other side of each.
 
     **Skips validate, transform and load** when nothing has changed (idle); `report` still closes the run.
 

@@ -45,7 +45,7 @@ def found(
     org = org.model_copy(update={"fields": fields})
     free = pd.Series([pd.NA], dtype="str")
     errors = holds.errors(people, matches.astype("str"), frame, merges, taken=free, mapping=org)
-    assert list(errors.columns) == [*holds.ERROR_COLUMNS, "there"]
+    assert list(errors.columns) == [*holds.ERROR_COLUMNS, "holds"]
     assert errors["lead_id"].eq(2**60).all()
     return list(errors[["field", "code"]].itertuples(index=False, name=None))
 

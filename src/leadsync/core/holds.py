@@ -31,9 +31,9 @@ def errors(
     taken: pd.Series,
     mapping: EffectiveMapping,
 ) -> pd.DataFrame:
-    """Return every reason to hold, columns `ERROR_COLUMNS` (all text but `lead_id` int64) and `there`.
+    """Return everything that is wrong, columns `ERROR_COLUMNS` (all text but `lead_id` int64) and `holds`.
 
-    `there` (bool) says that it is the record's value that is held: what the lead writes goes on.
+    `holds` (bool) says whether it holds what the lead writes; the rest is reported only.
 
     Args:
         leads: `id`, `email`; index shared with `matches` and `taken`.
@@ -50,11 +50,12 @@ def errors(
         _of_unmapped(leads, matches, mapping),
         _of_read_only(sent),
         _of_cleared_addresses(leads, matches, merges),
-        _of_taken_addresses(leads, matches, taken),
     ]
-    found = pd.concat([frame.assign(there=False) if "there" not in frame else frame for frame in frames])
-    found = found.drop_duplicates(["lead_id", "field", "code"], ignore_index=True)
-    return found.astype({"lead_id": "int64", "there": "bool"})[[*ERROR_COLUMNS, "there"]]
+    holding = [frame.assign(holds=~frame["code"].isin(NOT_HOLDING)) for frame in frames]
+    # The record's new address is held, not what its lead writes.
+    holding.append(_of_taken_addresses(leads, matches, taken).assign(holds=False))
+    found = pd.concat(holding).drop_duplicates(["lead_id", "field", "code"], ignore_index=True)
+    return found.astype({"lead_id": "int64", "holds": "bool"})[[*ERROR_COLUMNS, "holds"]]
 
 
 def _sent(leads: pd.DataFrame, merge: FieldMerge | None) -> pd.DataFrame:
@@ -134,7 +135,7 @@ def _of_cleared_addresses(leads: pd.DataFrame, matches: pd.DataFrame, merges: Se
 def _of_taken_addresses(leads: pd.DataFrame, matches: pd.DataFrame, taken: pd.Series) -> pd.DataFrame:
     """Return the leads whose record has an address by now that somebody else holds (R3)."""
     rows = taken.index[taken.notna()]
-    return _about_address(leads, matches, rows, "address_taken").assign(detail=taken[rows], there=True)
+    return _about_address(leads, matches, rows, "address_taken").assign(detail=taken[rows])
 
 
 def _about_address(leads: pd.DataFrame, matches: pd.DataFrame, rows: pd.Index, code: str) -> pd.DataFrame:

@@ -32,12 +32,12 @@ _GONE = {"deleted": "api_record_deleted", "converted": "api_record_converted", "
 RECORD_GONE = frozenset(_GONE.values())
 """Codes that are about the record, not about the lead's address."""
 
-_LONGEST_CHAIN = 10
+LONGEST_CHAIN = 10
 """Conversions and merges, one after the other, that a link follows."""
 
 
 def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id: str | None) -> pd.DataFrame:
-    """Return the records that leads may be paired with, in both objects.
+    """Return the records that leads may be paired with, in both objects, each once.
 
     Args:
         records: object -> frame with `Id`, `Email`, `IsDeleted`, `MasterRecordId`, `IsConverted` and
@@ -69,7 +69,7 @@ def candidates(records: Mapping[str, pd.DataFrame], links: pd.DataFrame, user_id
                 }
             )
         )
-    found = pd.concat(parts, ignore_index=True)
+    found = pd.concat(parts).drop_duplicates("record_id", ignore_index=True)
     known = links.dropna(subset=["record_id"]).groupby("record_id")["record_edited_at"].max()
     found["edited_at"] = found["edited_at"].fillna(look_up(found["record_id"], known))
     found["linked"] = among(found["record_id"], links.loc[links["current"], "record_id"])
@@ -90,9 +90,9 @@ def is_live(rows: pd.DataFrame) -> pd.Series:
 
 def heirs(record_ids: pd.Series, found: pd.DataFrame) -> pd.Series:
     """Return the live record that each was merged or converted into in the end; NA where there is none (R28, R29)."""
-    known = found.drop_duplicates("record_id").set_index("record_id")
+    known = found.set_index("record_id")
     at = record_ids
-    for _ in range(_LONGEST_CHAIN):
+    for _ in range(LONGEST_CHAIN):
         following = look_up(at, known["heir"]).where(look_up(at, known["state"]).ne("live"))
         if not following.notna().any():
             break
@@ -195,7 +195,7 @@ def match(
     state.set_aside_unusable(unresolved)
     state.hold_challengers(found)
     state.hold_twins()
-    state.pair(found, choose(found, contact_first=contact_first))
+    state.pair(choose(found, contact_first=contact_first))
     state.hold_gone(mapping, recreate_deleted=recreate_deleted)
     state.create(mapping)
     return state.out
@@ -215,11 +215,14 @@ class _Matching:
         key = types.email_key(leads["email"])
         self.key = key
         self.changed = self.linked & key.notna() & key.ne(own["email_key"])
-        seen = found.drop_duplicates("record_id").set_index("record_id")
+        seen = found.set_index("record_id")
+        self.record_key = seen["email_key"]
+        held_records = self.current.dropna(subset=["record_id"])
+        self.holders = held_records.drop_duplicates("record_id").set_index("record_id")
         self.own_state = look_up(own["record_id"], seen["state"]).fillna("unseen")
         self.heir = heirs(own["record_id"], found)
         self.heir_object = look_up(self.heir, seen["sobject"])
-        own_key = look_up(own["record_id"], seen["email_key"])
+        own_key = look_up(own["record_id"], self.record_key)
         self.changed_there = self.linked & own_key.notna() & own_key.ne(own["email_key"])
         text = {
             c: pd.Series(pd.NA, index=leads.index, dtype="str")
@@ -301,7 +304,7 @@ class _Matching:
         self.hold(losers, "email_twin", "lead " + winner.astype("str"))
         self.losers = set(self.leads.loc[losers, "id"])
 
-    def pair(self, found: pd.DataFrame, best: pd.DataFrame) -> None:
+    def pair(self, best: pd.DataFrame) -> None:
         """Pair each lead with its record: the linked one, its heir, or the chosen one of its address (R4, R28, R29)."""
         self.leaving = set(self.leads.loc[self.open & self.changed, "id"])
         live = self.linked & self.own_state.eq("live")
@@ -316,7 +319,7 @@ class _Matching:
         record, sobject = record.mask(inherited, self.heir), sobject.mask(inherited, self.heir_object)
         out_of_sight = self.linked & self.own_state.eq("unseen")
         chosen = self.open & record.notna() & ~out_of_sight
-        chosen = self._settle_claims(found, record, chosen, inherited)
+        chosen = self._settle_claims(record, chosen, inherited)
         self.out.loc[chosen, "fate"] = "pair"
         self.out.loc[chosen, "record_id"] = record[chosen]
         self.out.loc[chosen, "sobject"] = sobject[chosen]
@@ -335,22 +338,18 @@ class _Matching:
 
     def _free(self, record: pd.Series) -> pd.Series:
         """Say which records are nobody else's, or a losing twin's."""
-        holders = self.current.dropna(subset=["record_id"]).drop_duplicates("record_id").set_index("record_id")
-        holder = look_up(record, holders["lead_id"])
+        holder = look_up(record, self.holders["lead_id"])
         return holder.isna() | holder.eq(self.leads["id"]) | holder.isin(self.losers)
 
-    def _settle_claims(
-        self, found: pd.DataFrame, record: pd.Series, chosen: pd.Series, inherited: pd.Series
-    ) -> pd.Series:
+    def _settle_claims(self, record: pd.Series, chosen: pd.Series, inherited: pd.Series) -> pd.Series:
         """Return which leads get the record they chose: nobody takes one that another lead holds (R3, R29).
 
         A record that was merged carries one address: the lead with that address has it, whoever held it before.
         """
-        holders = self.current.dropna(subset=["record_id"]).drop_duplicates("record_id").set_index("record_id")
-        holder = look_up(record, holders["lead_id"])
+        holder = look_up(record, self.holders["lead_id"])
         foreign = chosen & holder.notna() & holder.ne(self.leads["id"])
-        carried = look_up(record, found.drop_duplicates("record_id").set_index("record_id")["email_key"])
-        at_home = look_up(record, holders["email_key"]).eq(carried)
+        carried = look_up(record, self.record_key)
+        at_home = look_up(record, self.holders["email_key"]).eq(carried)
         from_twin = foreign & holder.isin(self.losers)
         by_address = foreign & ~from_twin & inherited & carried.eq(self.key) & ~at_home
         takes = from_twin | by_address
@@ -360,7 +359,7 @@ class _Matching:
         heir = heir[~heir.index.duplicated()]
         ousted = chosen & ~foreign & record.isin(heir.index)
         self.hold(ousted, "record_taken", "lead " + look_up(record, heir).astype("str"))
-        self.out.loc[takes, "ousts"] = look_up(record, holders["link_id"])[takes]
+        self.out.loc[takes, "ousts"] = look_up(record, self.holders["link_id"])[takes]
         return chosen & self.open
 
     def _close_own(self, leaves: pd.Series) -> None:
@@ -373,11 +372,11 @@ class _Matching:
         gone = self.open & self.linked & self.own_state.ne("live")
         again = gone & self.own_state.eq("deleted") & self.leads["changed"] & recreate_deleted
         self._close_own(again)
-        self.hold(gone & ~again, "api_not_found")
-        held = gone & ~again
-        self.out.loc[held, "code"] = self.own_state[held].map(_GONE)
-        released = held & self.own["sobject"].isin([name for name in OBJECTS if mapping.email(name) is None])
+        gone &= ~again
+        released = gone & self.own["sobject"].isin([name for name in OBJECTS if mapping.email(name) is None])
         self.hold(released, "object_released", self.own["sobject"])
+        for state, code in _GONE.items():
+            self.hold(gone & ~released & self.own_state.eq(state), code)
 
     def _wait_for(self, taken: pd.Series, holder: pd.Series) -> None:
         """Decide next time where the holder gives the address up in this very cycle."""

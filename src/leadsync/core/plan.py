@@ -104,7 +104,7 @@ def decide(
     addresses = _new_addresses(leads, fields)
     taken = matching.taken_by(types.email_key(addresses), leads, matches, found, staged.links)
     errors = holds.errors(leads, matches, staged.verdicts, fields, taken=taken, mapping=mapping)
-    held = leads["id"].isin(errors.loc[~errors["code"].isin(holds.NOT_HOLDING) & ~errors["there"], "lead_id"])
+    held = leads["id"].isin(errors.loc[errors["holds"], "lead_id"])
     parts = [merge.carry_out(g.pairs, g.fields, held=held, keeps={EMAIL: taken.notna()}) for g in groups]
     sends = stack([part.sends for part in parts], merge.NO_SENDS)
     takes = stack([part.takes for part in parts], merge.NO_TAKES)
@@ -123,12 +123,12 @@ def decide(
         lead_edited_at=leads["edited_at"],
         lead_updated_at=leads["updated_at"],
     )
-    return Plan(actions, sends, takes, errors.drop(columns="there"))
+    return Plan(actions, sends, takes, errors.drop(columns="holds"))
 
 
 def _of_record(matches: pd.DataFrame, found: pd.DataFrame, name: str) -> pd.Series:
     """Return a fact of each lead's record."""
-    return look_up(matches["record_id"], found.drop_duplicates("record_id").set_index("record_id")[name])
+    return look_up(matches["record_id"], found.set_index("record_id")[name])
 
 
 def _lead_is_newer(lead: pd.Series, record: pd.Series, now: dt.datetime) -> pd.Series:
@@ -177,11 +177,16 @@ def _packed(
     packed = {}
     for name in ("lead", "record"):
         was: pd.DataFrame = getattr(before, name)
-        merged = [getattr(part, name) for part in parts]
-        untouched = was.drop(index=[label for part in merged for label in part.index])
+        wanted = was if only is None else was[only]
+        merged = [some for part in parts if len(some := _rows(getattr(part, name), only))]
+        untouched = wanted.drop(index=[label for some in merged for label in some.index])
         whole = pd.concat([*merged, untouched])[was.columns].sort_index()
-        packed[f"{prefix}{name}_snapshot"] = pack(whole if only is None else whole[only]).reindex(was.index)
+        packed[f"{prefix}{name}_snapshot"] = pack(whole).reindex(was.index)
     return packed
+
+
+def _rows(frame: pd.DataFrame, only: pd.Series | None) -> pd.DataFrame:
+    return frame if only is None else frame[only.loc[frame.index]]
 
 
 def _hashes_after(leads: pd.DataFrame, takes: pd.DataFrame, mapping: EffectiveMapping) -> pd.Series:

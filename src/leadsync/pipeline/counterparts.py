@@ -8,7 +8,7 @@ import pandas as pd
 
 from leadsync.core.access import OBJECTS
 from leadsync.core.frames import among
-from leadsync.core.matching import KEY_LENGTH
+from leadsync.core.matching import KEY_LENGTH, LONGEST_CHAIN
 from leadsync.core.types import email_key as keys
 from leadsync.core.types import email_well_formed
 from leadsync.pipeline import records
@@ -33,9 +33,6 @@ _LINK_TYPES = {"link_id": "int64", "lead_id": "int64", "version": "int64", "curr
 
 _ROWS = 10_000
 """Links read in one statement."""
-
-_LONGEST_CHAIN = 10
-"""Conversions and merges, one after the other, that are followed."""
 
 
 def stage(cycle: Cycle, leads: pd.DataFrame, delta: RecordDelta) -> int:
@@ -101,7 +98,7 @@ class _Reader:
             self._add(sobject, frame[ours])
         self._read_addresses(emails)
         self._read_ids(linked)
-        for _ in range(_LONGEST_CHAIN):
+        for _ in range(LONGEST_CHAIN):
             if not self._read_ids(self._heirs()):
                 break
         # Records that were given another address: who else has it (R3)?

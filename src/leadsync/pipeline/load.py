@@ -70,16 +70,17 @@ def run(cycle: Cycle) -> dict[str, Any]:
 
 
 def keep(cycle: Cycle, ledger: Ledger, batch: Sequence[Action]) -> None:
-    """Commit what needs no call: links, unchanged pairs, holds, skips, deferrals."""
+    """Commit what needs no call: values for leads, links, unchanged pairs, holds, skips, deferrals."""
+    leads = ToLeads(cycle, ledger)
     with cycle.engine.begin() as connection:
         batch = ledger.current(connection, batch)
         ledger.postpone(connection, [a for a in batch if a.kind == "defer"], "unsettled")
-        paired = ToLeads(cycle, ledger).write(connection, ledger.pair(connection, [a for a in batch if a.has_record]))
+        paired = leads.write(connection, ledger.pair(connection, [a for a in batch if a.has_record]))
         ledger.agree(connection, paired)
         links = [(a, link_id) for a, link_id in paired if a.link_id is None or a.closes is not None]
         ledger.note(connection, links)
         alone = [(a, None) for a in batch if a.kind in ("hold", "skip") and not a.has_record]
-        rest = ToLeads(cycle, ledger).write(connection, alone)
+        rest = leads.write(connection, alone)
         ledger.conclude(connection, [a for a, _ in [*paired, *rest]])
     ledger.counts["linked"] += sum(a.kind == "link" for a, _ in links)
     ledger.counts["held"] += sum(a.kind == "hold" for a in batch)
