@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from leadsync.pipeline import control
+from leadsync.pipeline import control, extract, prepare, transform, validate
 from leadsync.pipeline.cycle import Cycle, run_all
 from leadsync.settings import Settings
 from leadsync.store.leads import LeadTable
@@ -85,6 +85,23 @@ class World:
     def run(self, run_id: str | None = None) -> dict[str, dict[str, Any]]:
         """Run a whole cycle; return each stage's counts."""
         return run_all(self.cycle(run_id))
+
+    def planned(self) -> Cycle:
+        """Run a cycle up to its plan, which `load` has not seen."""
+        cycle = self.cycle()
+        for stage in (prepare, extract, validate, transform):
+            stage.run(cycle)
+        return cycle
+
+    def assert_nothing_left(self) -> None:
+        """Assert that nothing is left to do, a few seconds from now: the org's clock is told in whole seconds."""
+        self.run()
+        self.elapse(5)
+        self.run()
+        self.salesforce.clear_requests()
+        self.run()
+        assert self.writes() == []
+        assert (self.pending(), self.journal(Journal.state == "intent")) == ({}, [])
 
     def records(
         self, sobject: str = "Lead", fields: str = "LastName, FirstName, Email, Company"

@@ -1,4 +1,4 @@
-"""Bulk API v1 over TLS: XML and CSV as CumulusCI sends them, JSON by unpatched simple_salesforce and Airflow."""
+"""Bulk API v1 over TLS: jobs in XML as CumulusCI sends them, data in CSV, XML and JSON."""
 
 from __future__ import annotations
 
@@ -10,118 +10,20 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
-from airflow.providers.salesforce.operators.bulk import SalesforceBulkOperator
-from simple_salesforce import Salesforce
-from simple_salesforce.exceptions import SalesforceGeneralError
+
+from tests.contract.emulator.bulk_v1_client import NS, V1, XSI_NIL, error, values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.contract.emulator.conftest import Api
     from tests.emulator import Emulator
-
-NS = "{http://www.force.com/2009/06/asyncapi/dataload}"
-XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-MEDIA = {"CSV": "text/csv", "XML": "application/xml", "JSON": "application/json"}
-FINAL = {"Completed", "Failed", "NotProcessed"}
-
-
-class V1:
-    """A client that describes jobs in XML, whatever its data are, as CumulusCI does."""
-
-    def __init__(self, salesforce: Emulator, token: str | None = None) -> None:
-        self.root = f"{salesforce.url}/services/async/59.0"
-        self.http = requests.Session()
-        self.http.verify, self.http.trust_env = salesforce.ca_file, False
-        self.http.headers["X-SFDC-Session"] = token or salesforce.login()
-
-    def __call__(
-        self, method: str, path: str, data: Any = None, media: str = "application/xml", **headers: str
-    ) -> requests.Response:
-        """Send a request; `data` may come in pieces, which are sent as chunks."""
-        headers = {
-            "Content-Type": f"{media}; charset=UTF-8",
-            **{key.replace("_", "-"): headers[key] for key in headers},
-        }
-        body = data.encode() if isinstance(data, str) else data
-        return self.http.request(method, f"{self.root}/{path}", data=body, headers=headers, timeout=30)
-
-    def asked(self, **values: str) -> str:
-        """Print a job info."""
-        inner = "".join(f"<{name}>{value}</{name}>" for name, value in values.items())
-        return f'<jobInfo xmlns="{NS[1:-1]}">{inner}</jobInfo>'
-
-    def create(self, operation: str = "insert", sobject: str = "Lead", kind: str = "CSV", **options: str) -> str:
-        """Create a job; return its id."""
-        options = {"concurrencyMode": "Parallel", **options}
-        answer = self("POST", "job", self.asked(operation=operation, object=sobject, **options, contentType=kind))
-        assert answer.status_code == 201, answer.text
-        return values(answer)["id"]
-
-    def state(self, job_id: str, state: str) -> requests.Response:
-        """Ask for a state."""
-        return self("POST", f"job/{job_id}", self.asked(state=state))
-
-    def add(self, job_id: str, data: Any, kind: str = "CSV") -> requests.Response:
-        """Add a batch."""
-        return self("POST", f"job/{job_id}/batch", data, MEDIA[kind])
-
-    def wait(self, job_id: str, batch_id: str) -> dict[str, Any]:
-        """Wait until a batch is final; return it."""
-        until = time.monotonic() + 30
-        while (batch := values(self("GET", f"job/{job_id}/batch/{batch_id}")))["state"] not in FINAL:
-            assert time.monotonic() < until, batch
-            time.sleep(0.02)
-        return batch
-
-    def run(self, data: Any, kind: str = "CSV", **options: str) -> dict[str, Any]:
-        """Run one batch in a job of its own, and close the job; return the batch."""
-        job_id = self.create(kind=kind, **options)
-        answer = self.add(job_id, data, kind)
-        assert answer.status_code == 201, answer.text
-        batch = self.wait(job_id, values(answer)["id"])
-        assert self.state(job_id, "Closed").status_code == 200
-        return batch
-
-    def result(self, batch: dict[str, Any], more: str = "") -> requests.Response:
-        """Read what became of a batch."""
-        return self("GET", f"job/{batch['jobId']}/batch/{batch['id']}/result{more}")
-
-    def query(self, soql: str, kind: str, operation: str = "query") -> requests.Response:
-        """Run a query on Leads; return its one result."""
-        batch = self.run(soql, kind, operation=operation)
-        assert batch["state"] == "Completed", batch
-        listed = self.result(batch)
-        names = listed.json() if kind == "JSON" else [each.text for each in ET.fromstring(listed.content)]
-        assert len(names) == 1
-        return self.result(batch, f"/{names[0]}")
-
-
-def values(answer: requests.Response) -> dict[str, Any]:
-    """Read an info in either form."""
-    if answer.headers["Content-Type"] == "application/json":
-        return answer.json()
-    return {child.tag.removeprefix(NS): child.text for child in ET.fromstring(answer.content)}
-
-
-def error(answer: requests.Response) -> tuple[int, str, str]:
-    """Return status, code and message of a refusal."""
-    found = values(answer)
-    return answer.status_code, found["exceptionCode"], found["exceptionMessage"]
 
 
 @pytest.fixture
 def v1(salesforce: Emulator) -> V1:
     """Give a client of an empty org."""
     return V1(salesforce)
-
-
-@pytest.fixture
-def client(salesforce: Emulator) -> Salesforce:
-    """Give simple_salesforce as it is."""
-    user = salesforce.integration
-    return Salesforce(consumer_key=user["consumer_key"], consumer_secret=user["consumer_secret"], domain=user["domain"])
 
 
 def test_cumulusci_loads_chunks_of_csv(v1: V1, salesforce: Emulator):
@@ -212,97 +114,11 @@ def test_a_hash_n_a_is_null_in_csv_alone(v1: V1, salesforce: Emulator):
     assert [row["Title"] for row in found] == ["#N/A", None, None]
 
 
-def test_simple_salesforce_writes_and_reads(client: Salesforce, salesforce: Emulator):
-    """Unpatched simple_salesforce inserts, upserts, deletes and queries; failures keep their place."""
-    records = [{"LastName": "佐藤", "Company": "A"}, {"LastName": "鈴木"}, {"LastName": "高橋", "Company": "C"}]
-    inserted = client.bulk.Lead.insert(records, batch_size=2, use_serial=True)
-    assert [each["success"] for each in inserted] == [True, False, True]
-    assert inserted[1] == {
-        "success": False,
-        "created": False,
-        "id": None,
-        "errors": [
-            {
-                "extendedErrorDetails": None,
-                "fields": ["Company"],
-                "message": "Required fields are missing: [Company]",
-                "statusCode": "REQUIRED_FIELD_MISSING",
-            }
-        ],
-    }
-    ids = [inserted[0]["id"], inserted[2]["id"]]
-    changed = client.bulk.Lead.upsert([{"Id": ids[0], "Title": "部長"}], "Id", include_detailed_results=True)
-    assert (changed[0]["created"], changed[0]["Title"]) == (False, "部長")
-    assert client.bulk.Lead.delete([{"Id": ids[1]}])[0]["success"]
-    salesforce.control("PUT", f"rows/Lead/{ids[0]}", {"CreatedDate": "2026-05-01T00:00:00.000+0000"})
-    soql = "SELECT Id, LastName, Title, CreatedDate, Owner.Name FROM Lead ORDER BY Id"
-    (row,) = client.bulk.Lead.query(soql, wait=1)
-    assert row["attributes"] == {"type": "Lead", "url": f"/services/data/v59.0/sobjects/Lead/{ids[0]}"}
-    assert (row["LastName"], row["Title"], row["CreatedDate"]) == ("佐藤", "部長", 1_777_593_600_000)
-    assert row["Owner"]["attributes"]["type"] == "User"
-    assert [each["Id"] for each in client.bulk.Lead.query_all(soql, wait=1)] == ids
-
-
-@pytest.mark.parametrize(
-    ("query", "why"),
-    [
-        ("SELECT Nope FROM Lead", "InvalidBatch : Failed to process query: INVALID_FIELD: "),
-        (
-            "SELECT Id FROM Contact",
-            "The root entity of the requested query (Contact) does not match the entity of the requested Bulk API Job",
-        ),
-    ],
-)
-def test_a_wrong_query_fails_its_batch(client: Salesforce, query: str, why: str):
-    """A query is checked when its batch is worked on (users' reports); simple_salesforce raises with the reason."""
-    with pytest.raises(SalesforceGeneralError) as caught:
-        client.bulk.Lead.query(query, wait=1)
-    assert why in str(caught.value)
-
-
 def test_a_batch_with_an_unknown_field_fails_as_users_know_it(v1: V1):
     """The batch says which field is unknown, its results that nothing was processed (users' reports)."""
     batch = v1.run('[{"LastName": "A", "Nope": 1}]', "JSON")
     assert (batch["state"], batch["stateMessage"]) == ("Failed", "InvalidBatch : Field name not found : Nope")
     assert error(v1.result(batch)) == (400, "InvalidBatch", "Records not processed")
-
-
-@pytest.mark.parametrize("operation", ["insert", "update", "upsert", "delete"])
-def test_airflow_s_operator_runs(salesforce: Emulator, lead: Callable[..., str], operation: str):
-    """The provider's SalesforceBulkOperator runs unpatched with Airflow's default connection."""
-    record_id = lead(LastName="Abe")
-    payload = {
-        "insert": {"LastName": "佐藤", "Company": "株式会社"},
-        "update": {"Id": record_id, "Title": "部長"},
-        "upsert": {"Id": record_id, "Title": "部長"},
-        "delete": {"Id": record_id},
-    }[operation]
-    load = SalesforceBulkOperator(task_id="load", operation=operation, object_name="Lead", payload=[payload])
-    (result,) = load.execute({})
-    found = salesforce.admin_query("SELECT LastName, Title FROM Lead ORDER BY Id")
-    shown = [(row["LastName"], row["Title"]) for row in found]
-    assert result["success"]
-    assert (
-        shown
-        == {
-            "insert": [("Abe", None), ("佐藤", None)],
-            "update": [("Abe", "部長")],
-            "upsert": [("Abe", "部長")],
-            "delete": [],
-        }[operation]
-    )
-
-
-def test_airflow_s_operator_tries_a_locked_row_again(salesforce: Emulator):
-    """A `lock` fault on a batch refuses a record with UNABLE_TO_LOCK_ROW, which the operator sends again."""
-    salesforce.faults([{"match": {"method": "POST", "path": "/batch$"}, "fault": "lock", "records": [1]}])
-    payload = [{"LastName": name, "Company": "C"} for name in "ABC"]
-    load = SalesforceBulkOperator(
-        task_id="load", operation="insert", object_name="Lead", payload=payload, max_retries=1, bulk_retry_delay=0
-    )
-    assert [each["success"] for each in load.execute({})] == [True, True, True]
-    rows = salesforce.admin_query("SELECT LastName FROM Lead ORDER BY Id")
-    assert [row["LastName"] for row in rows] == ["A", "C", "B"]
 
 
 def test_every_form_of_query_gives_the_same_rows(v1: V1, salesforce: Emulator):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leadsync.pipeline import extract, load, prepare, report, transform, validate
+from leadsync.pipeline import load, report
 from leadsync.pipeline.cycle import Cycle
 from leadsync.pipeline.ledger import Ledger
 from leadsync.salesforce import collections
@@ -36,13 +36,6 @@ def _killed(url: str, settings: Settings, run_id: str, moment: str) -> None:
     load.run(Cycle(run_id=run_id, settings=settings, engine=engines.create(url)))
 
 
-def _planned(world: World) -> str:
-    cycle = world.cycle()
-    for stage in (prepare, extract, validate, transform):
-        stage.run(cycle)
-    return cycle.run_id
-
-
 def _kill_load(world: World, run_id: str, moment: str) -> None:
     url = world.engine.url.render_as_string(hide_password=False)
     process = multiprocessing.get_context("fork").Process(target=_killed, args=(url, world.settings, run_id, moment))
@@ -60,7 +53,7 @@ def test_killed_between_the_two_sides(world: World, moment: str) -> None:
     world.run()
     world.salesforce.admin_update("Lead", world.links()[1], {"Title": "部長"})
     world.edit(1, phone="06-3333-4444")
-    run_id = _planned(world)
+    run_id = world.planned().run_id
     _kill_load(world, run_id, moment)
     load.run(world.cycle(run_id))
     report.run(world.cycle(run_id))
@@ -88,7 +81,7 @@ def test_what_a_killed_load_wrote_into_the_lead_is_no_edit_of_it(world: World) -
     record_id = world.links()[1]
     world.salesforce.admin_update("Lead", record_id, {"Title": "部長"})
     world.edit(1, phone="06-3333-4444")
-    _kill_load(world, _planned(world), "before the send")
+    _kill_load(world, world.planned().run_id, "before the send")
     assert world.values(1, "title") == ("部長",)
     world.salesforce.admin_update("Lead", record_id, {"Title": "社長"})
     earlier = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
@@ -112,7 +105,7 @@ def test_killed_while_a_twins_stop_is_created(world: World, moment: str) -> None
     world.edit(1, delivery_status="delivering")
     earlier = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)
     world.lead(2, email="SAME@example.jp", delivery_status="stopped", updated_at=LeadTable(world.engine).stamp(earlier))
-    run_id = _planned(world)
+    run_id = world.planned().run_id
     _kill_load(world, run_id, moment)
     load.run(world.cycle(run_id))
     report.run(world.cycle(run_id))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from leadsync.pipeline import extract, load, prepare, report, transform, validate
+from leadsync.pipeline import load, report
 from leadsync.store.leads import LeadTable
 from leadsync.store.tables import Journal, Link
 from leadsync.ui.explain import explain
@@ -189,6 +189,23 @@ def test_the_lead_whose_address_the_master_carries_keeps_it(world: World) -> Non
     assert len(world.records()) == 1
 
 
+def test_the_lead_whose_address_a_foreign_master_carries_gets_it(world: World) -> None:
+    """R29: the master was another lead's, but carries this lead's address now: that other lead is held."""
+    _linked(world)
+    world.lead(2)
+    world.run()
+    first, second = world.links()[1], world.links()[2]
+    merge = {"object": "Lead", "master_id": first, "other_ids": [second], "values": {"Email": "lead2@example.jp"}}
+    world.salesforce.control("POST", "merge", merge)
+    world.run()
+    assert world.links() == {2: first}
+    assert world.held() == {1: ["record_taken"]}
+    assert world.values(1, "email") == ("lead1@example.jp",)
+    world.run()
+    assert world.links() == {2: first}
+    assert len(world.records()) == 1
+
+
 def test_a_deleted_record_is_not_created_anew_and_may_come_back(world: World) -> None:
     """R29, R48: deleted is held until it is undeleted; what changed meanwhile is merged from the snapshot."""
     record_id = _linked(world, title="課長")
@@ -319,9 +336,7 @@ def test_a_lead_edited_while_the_cycle_runs_is_left_to_the_next(world: World) ->
     """R30: nothing is overwritten that was not read; both edits stand in the end."""
     record_id = _linked(world, title="課長")
     world.salesforce.admin_update("Lead", record_id, {"Title": "部長"})
-    cycle = world.cycle()
-    for stage in (prepare, extract, validate, transform):
-        stage.run(cycle)
+    cycle = world.planned()
     world.edit(1, phone="03-1111-2222")
     assert load.run(cycle)["postponed"] == 1
     report.run(cycle)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from leadsync.errors import QuotaError, SalesforceRefusedError, SalesforceUnavailableError
-from leadsync.pipeline import extract, ledger, load, prepare, report, transform, validate
+from leadsync.pipeline import ledger, load, report
 from leadsync.salesforce import client, collections
 from leadsync.store import state
 from leadsync.store.tables import Journal
@@ -19,7 +19,6 @@ from leadsync.store.tables import Journal
 if TYPE_CHECKING:
     import datetime as dt
 
-    from leadsync.pipeline.cycle import Cycle
     from tests.world import World
 
 OURS = {"user": "integration"}
@@ -54,13 +53,6 @@ def _staged(world: World) -> None:
 
 def _faults(world: World, matches: list[dict[str, Any]], fault: dict[str, Any]) -> None:
     world.salesforce.faults([{"match": match, **fault} for match in matches])
-
-
-def _all_but_load(world: World) -> Cycle:
-    cycle = world.cycle()
-    for stage in (prepare, extract, validate, transform):
-        stage.run(cycle)
-    return cycle
 
 
 def _cursor(world: World) -> dt.datetime:
@@ -170,7 +162,7 @@ def test_an_update_that_no_attempt_brought_through(world: World, rerun: bool) ->
     """R39: the run fails after its attempts and the cursor stays; nothing is lost, whoever goes on."""
     _staged(world)
     before = _cursor(world)
-    cycle = _all_but_load(world)
+    cycle = world.planned()
     _faults(world, [UPDATE], BUSY | {"times": None})
     with pytest.raises(SalesforceUnavailableError):
         load.run(cycle)

@@ -13,14 +13,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 
 from leadsync.errors import LeadsyncError, SalesforceUnavailableError, SupersededError
 from leadsync.pipeline import control, extract, load, prepare, report, transform, validate
-from leadsync.pipeline.cycle import run_all
 from leadsync.pipeline.ledger import Ledger
 from leadsync.salesforce import client, collections
-from leadsync.store.tables import Journal, Link, Run
+from leadsync.store.tables import Journal, Run
 from tests.custom_fields import Custom, customise, picklist
 
 if TYPE_CHECKING:
@@ -51,27 +49,9 @@ def _run(cycle: Cycle, *stages: Any) -> dict[str, Any]:
     return counts
 
 
-def _planned(world: World) -> Cycle:
-    """Run a cycle up to its plan."""
-    cycle = world.cycle()
-    _run(cycle, prepare, extract, validate, transform)
-    return cycle
-
-
 def _without_overlap(world: World) -> None:
     """Let no overlap hide what a cursor has passed."""
     world.settings = world.settings.model_copy(update={"overlap_seconds": 0})
-
-
-def _quiet(world: World) -> None:
-    """Assert that nothing is left to do, a few seconds from now: the org's clock is told in whole seconds."""
-    world.run()
-    world.elapse(5)
-    world.run()
-    world.salesforce.clear_requests()
-    world.run()
-    assert world.writes() == []
-    assert (world.pending(), world.journal(Journal.state == "intent")) == ({}, [])
 
 
 # -- one run, its tasks in any order -----------------------------------------------------------------------------------
@@ -105,19 +85,19 @@ def test_a_finished_run_is_cleared(world: World, again: tuple[Any, ...]) -> None
     assert world.writes() == []
     after = (world.records(fields="Email, SystemModstamp"), world.links(), world.held(), len(world.mails.received))
     assert after == before
-    _quiet(world)
+    world.assert_nothing_left()
 
 
 def test_extract_is_cleared_after_load(world: World) -> None:
     """A rerun of `extract` finds what load has left: the edit that came meanwhile, once."""
     world.start()
     world.lead(1)
-    cycle = _planned(world)
+    cycle = world.planned()
     load.run(cycle)
     world.edit(1, phone="03-1111-2222")
     _run(world.cycle(cycle.run_id), extract, validate, transform, load, report)
     assert world.record("lead1@example.jp", "Phone")["Phone"] == "03-1111-2222"
-    _quiet(world)
+    world.assert_nothing_left()
     assert len(world.records()) == 1
 
 
@@ -126,7 +106,7 @@ def test_extract_alone_and_then_load_alone(world: World) -> None:
     _without_overlap(world)
     world.start()
     world.lead(1, phone="03-1111-1111")
-    cycle = _planned(world)
+    cycle = world.planned()
     world.edit(1, phone="03-2222-2222")
     extract.run(world.cycle(cycle.run_id))
     with contextlib.suppress(LeadsyncError):
@@ -142,7 +122,7 @@ def test_extract_and_transform_without_validate(world: World) -> None:
     world.lead(1, newsletter="true")
     world.run()
     world.edit(1, phone="03-1111-1111")
-    cycle = _planned(world)
+    cycle = world.planned()
     world.edit(1, newsletter="ture")
     with contextlib.suppress(LeadsyncError):
         _run(world.cycle(cycle.run_id), extract, transform, load, report)
@@ -154,7 +134,7 @@ def test_prepare_alone_takes_a_new_mapping_and_load_has_the_old_plan(world: Worl
     folder = world.copy_mappings()
     world.start()
     world.lead(1, title="部長")
-    cycle = _planned(world)
+    cycle = world.planned()
     own = folder / "own.csv"
     default = next(folder.glob("*.csv"))
     text = default.read_text(encoding="utf-8-sig")
@@ -184,7 +164,7 @@ def test_a_staging_folder_that_is_gone_is_said_with_what_to_do(world: World) -> 
     """On-call reads which task to clear, not a stack trace about a path."""
     world.start()
     world.lead(1)
-    cycle = _planned(world)
+    cycle = world.planned()
     cycle.staging.folder.rmdir(recursive=True)
     for stage in (load, transform, report):
         with pytest.raises(LeadsyncError, match="clear"):
@@ -206,13 +186,13 @@ def test_a_load_cleared_hours_later_creates_no_second_record(world: World) -> No
     """R3: somebody created the person by hand while the run lay failed; its plan knows nothing of it."""
     world.start()
     world.lead(1)
-    cycle = _planned(world)
+    cycle = world.planned()
     _age(cycle, 3)
     world.salesforce.admin_create("Lead", {"LastName": "手入力", "Company": "X", "Email": "lead1@example.jp"})
     load.run(world.cycle(cycle.run_id))
     world.run()
     assert len(world.records()) == 1
-    _quiet(world)
+    world.assert_nothing_left()
 
 
 def test_a_load_cleared_hours_later_overwrites_nothing(world: World) -> None:
@@ -222,7 +202,7 @@ def test_a_load_cleared_hours_later_overwrites_nothing(world: World) -> None:
     )
     world.start()
     world.lead(1, title="部長")
-    cycle = _planned(world)
+    cycle = world.planned()
     _age(cycle, 3)
     world.salesforce.admin_update("Lead", record_id, {"Title": "社長"})
     load.run(world.cycle(cycle.run_id))
@@ -237,14 +217,14 @@ def test_a_load_that_is_cleared_while_paused_writes_nothing(world: World) -> Non
     """R33: a pause stops all writing, that of a cleared task too, and nothing is lost by it."""
     world.start()
     world.lead(1)
-    cycle = _planned(world)
+    cycle = world.planned()
     control.pause(world.engine)
     _run(world.cycle(cycle.run_id), load, report)
     assert world.records() == []
     control.start_now(world.engine)
     world.run()
     assert len(world.records()) == 1
-    _quiet(world)
+    world.assert_nothing_left()
 
 
 # -- requests of unknown outcome ---------------------------------------------------------------------------------------
@@ -255,7 +235,7 @@ def test_an_edit_survives_a_create_that_arrives_between_extract_and_load(world: 
     _without_overlap(world)
     world.start()
     world.lead(1, phone="03-1111-1111")
-    cycle = _planned(world)
+    cycle = world.planned()
     late = {"fault": "drop_reply", "commit_later": {"seconds": 300}}
     world.salesforce.faults([{"match": CREATE, **late}])
     load.run(cycle)
@@ -273,7 +253,7 @@ def test_an_edit_survives_a_create_that_arrives_between_extract_and_load(world: 
     world.elapse(ELEVEN_MINUTES)
     world.run()
     assert world.record("lead1@example.jp", "Phone")["Phone"] == "03-2222-2222"
-    _quiet(world)
+    world.assert_nothing_left()
     assert len(world.records()) == 1
 
 
@@ -308,7 +288,7 @@ def test_recovery_of_what_is_hidden_by_now(world: World, hidden: str) -> None:
     world.run()
     world.edit(1, title="部長")
     world.lead(2, title="主任")
-    cycle = _planned(world)
+    cycle = world.planned()
     world.salesforce.faults([{"match": m, "fault": "drop_reply", "times": None} for m in (UPDATE, CREATE)])
     with pytest.raises(SalesforceUnavailableError):
         load.run(cycle)
@@ -331,7 +311,7 @@ def test_two_loads_of_one_run_at_once(world: World) -> None:
     world.start()
     for lead_id in range(1, 30):
         world.lead(lead_id)
-    cycle = _planned(world)
+    cycle = world.planned()
     world.salesforce.faults([{"match": CREATE, "fault": "slow", "seconds": 1.0, "when": "after"}])
     first = threading.Thread(target=lambda: load.run(world.cycle(cycle.run_id)))
     first.start()
@@ -343,7 +323,7 @@ def test_two_loads_of_one_run_at_once(world: World) -> None:
     world.elapse(ELEVEN_MINUTES)
     world.run()
     assert len(world.records()) == 29
-    _quiet(world)
+    world.assert_nothing_left()
 
 
 # -- two runs at once --------------------------------------------------------------------------------------------------
@@ -357,11 +337,11 @@ def test_a_command_line_cycle_beside_the_dag(world: World, first: bool) -> None:
     world.run()
     world.edit(1, title="部長")
     world.lead(2)
-    older, newer = _planned(world), _planned(world)
+    older, newer = world.planned(), world.planned()
     one, other = (older, newer) if first else (newer, older)
     _run(world.cycle(one.run_id), load, report)
     _run(world.cycle(other.run_id), load, report)
-    _quiet(world)
+    world.assert_nothing_left()
     assert [row["Email"] for row in world.records()] == ["lead1@example.jp", "lead2@example.jp"]
     assert len([row for row in world.journal() if row.kind == "update"]) == 1
 
@@ -373,7 +353,7 @@ def test_a_run_overtaken_in_mid_load_stops_writing(world: World) -> None:
     world.run()
     world.edit(1, title="部長")
     world.lead(2)
-    older = _planned(world)
+    older = world.planned()
     overtaken = world.cycle(older.run_id)
     books = Ledger(overtaken)
     world.run()
@@ -385,238 +365,8 @@ def test_a_run_whose_leads_another_one_has_taken_care_of_counts_as_committed(wor
     """R35: `leadsync status` does not cry "failed" because two cycles overlapped and all went well."""
     world.start()
     world.lead(1)
-    older, newer = _planned(world), _planned(world)
+    older, newer = world.planned(), world.planned()
     _run(world.cycle(older.run_id), load, report)
     _run(world.cycle(newer.run_id), load, report)
     (row,) = world.rows(Run, Run.run_id == newer.run_id)
     assert row.state == "committed"
-
-
-# -- leads and addresses -----------------------------------------------------------------------------------------------
-
-
-def test_a_lead_that_is_deleted_while_it_waits_is_forgotten(world: World) -> None:
-    """R29: a lead that is gone from the platform is not waited for until the end of days."""
-    world.start()
-    world.lead(1)
-    world.salesforce.faults([{"match": CREATE, "fault": "lock", "times": None}])
-    world.run()
-    world.salesforce.faults([])
-    with world.engine.begin() as connection:
-        connection.execute(sa.text("DELETE FROM leads"))
-    world.elapse(120)
-    world.run()
-    assert world.pending() == {}
-
-
-def test_a_held_address_change_goes_on_when_the_address_is_free(world: World) -> None:
-    """R3: lead 1 wants the address of lead 2; it gets it once lead 2 has moved on."""
-    world.start()
-    world.lead(1)
-    world.lead(2)
-    world.run()
-    world.edit(1, email="lead2@example.jp")
-    world.run()
-    assert world.held() == {1: ["address_taken"]}
-    world.edit(2, email="free@example.jp")
-    world.run()
-    world.run()
-    assert world.held() == {}
-    assert [row["Email"] for row in world.records()] == ["free@example.jp", "lead2@example.jp"]
-
-
-def test_a_chain_of_address_changes_in_one_cycle(world: World) -> None:
-    """R3: lead 1 takes the address that lead 2 gives up in the same five minutes."""
-    world.start()
-    world.lead(1)
-    world.lead(2)
-    world.run()
-    world.edit(2, email="free@example.jp")
-    world.edit(1, email="lead2@example.jp")
-    world.run()
-    world.run()
-    world.run()
-    assert world.held() == {}
-    assert [row["Email"] for row in world.records()] == ["free@example.jp", "lead2@example.jp"]
-
-
-def test_a_lead_that_comes_back_to_a_record_is_linked_with_it(world: World) -> None:
-    """R4: its former link is the current one again, so that no other lead may have the record."""
-    world.start()
-    world.lead(1, email="same@example.jp")
-    world.run()
-    first = world.links()[1]
-    world.lead(2, email="same@example.jp")
-    world.run()
-    assert world.links() == {2: first}
-    world.elapse(60)
-    contact = world.salesforce.admin_create("Contact", {"LastName": "山田", "Email": "same@example.jp"})
-    world.edit(2, title="部長")
-    world.run()
-    assert world.links() == {2: contact}
-    world.edit(2, email="other@example.jp")
-    world.run()
-    world.elapse(5)
-    world.run()
-    assert world.links() == {1: first, 2: contact}
-
-
-def test_a_record_is_not_created_without_its_address(world: World) -> None:
-    """R3: where the address may be read but not written, nothing is created that nobody could find again."""
-    world.salesforce.access("Lead/Email", read=True, edit=False)
-    world.start()
-    world.lead(1)
-    world.run()
-    assert world.records() == []
-    assert 1 in world.held()
-
-
-def test_a_stop_on_a_twin_survives_a_lock(world: World) -> None:
-    """R3, R39: a stop is never held: it reaches the record although its first try met a locked record."""
-    world.start()
-    world.lead(1, email="same@example.jp", updated_at="2099-01-01 00:00:00+00:00")
-    world.run()
-    world.lead(2, email="same@example.jp", delivery_status="stopped")
-    world.salesforce.faults([{"match": UPDATE, "fault": "lock", "times": None}])
-    world.run()
-    assert world.pending() == {1: "transient"}
-    world.salesforce.faults([])
-    world.elapse(120)
-    world.run()
-    assert world.record("same@example.jp", "HasOptedOutOfEmail")["HasOptedOutOfEmail"] is True
-
-
-def test_a_second_stop_travels_after_a_withdrawal_on_both_sides(world: World) -> None:
-    """R6, R8: stopped, then delivering on both sides, then stopped again on the lead: the stop arrives."""
-    world.start()
-    world.lead(1, delivery_status="stopped")
-    world.run()
-    record_id = world.links()[1]
-    world.edit(1, delivery_status="delivering")
-    world.run()
-    world.salesforce.admin_update("Lead", record_id, {"HasOptedOutOfEmail": False})
-    world.edit(1, delivery_status="stopped")
-    world.run()
-    assert world.record("lead1@example.jp", "HasOptedOutOfEmail")["HasOptedOutOfEmail"] is True
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "a" * 5000 + "@example.jp",
-        "x" * 10_000,
-        "o'brien@example.jp",
-        "back\\slash@example.jp",
-        "two\nlines@example.jp",
-        "') OR Email LIKE '%",
-        '"quoted"@example.jp',
-        "tab\t@example.jp",
-        "%_@example.jp",
-        "\u2028@example.jp",
-        "😀@example.jp",
-    ],
-    ids=lambda address: ascii(address[:20]),
-)
-def test_no_address_stops_the_others(world: World, address: str) -> None:
-    """R39: an address may hold anything; it is held or synced, it reads no other record, and no other lead suffers."""
-    other = world.salesforce.admin_create("Lead", {"LastName": "他人", "Company": "Y", "Email": "other@example.jp"})
-    world.start()
-    world.lead(1, email=address)
-    world.lead(2)
-    world.run()
-    assert world.links().get(1) != other
-    assert 2 in world.links()
-    code = "too_long" if address.endswith("a@example.jp") else "email_malformed"
-    assert 1 in world.links() or world.held()[1] == [code]
-
-
-def test_ten_thousand_characters_in_every_field(world: World) -> None:
-    """R18, R39: held, reported, mailed; the other leads go on."""
-    world.start()
-    names = ("company", "title", "phone", "address1", "website", "last_name_kana", "prefecture")
-    world.lead(1, **dict.fromkeys(names, "長" * 10_000))
-    world.lead(2)
-    world.run()
-    assert 1 in world.held()
-    assert 2 in world.links()
-    assert len(world.mails.only().as_string()) < 100_000
-
-
-def test_stamps_of_sentinels_are_read(world: World) -> None:
-    """Deltas without loss: year 9999, year 1 and no stamp at all are hints like any other."""
-    world.start()
-    world.lead(1, updated_at="9999-12-31 23:59:59+00:00")
-    world.lead(2, updated_at=None)
-    world.run()
-    assert set(world.links()) == {1, 2}
-    _quiet(world)
-
-
-# -- around the cycle --------------------------------------------------------------------------------------------------
-
-
-def test_a_login_holds_no_lock_on_the_lead_store(world: World) -> None:
-    """The platform goes on writing its leads while Salesforce is slow to let us in."""
-    world.start()
-    world.lead(1)
-    cycle = _planned(world)
-    world.salesforce.faults([{"match": {"path": "oauth2/token"}, "fault": "slow", "seconds": 3.0, "when": "before"}])
-    loading = threading.Thread(target=lambda: load.run(world.cycle(cycle.run_id)))
-    loading.start()
-    time.sleep(1.5)
-    began = time.monotonic()
-    world.edit(1, title="部長")
-    waited = time.monotonic() - began
-    loading.join()
-    assert waited < 1.0
-
-
-@pytest.mark.parametrize(
-    "owner",
-    [
-        pytest.param("担当者@example.jp"),
-        pytest.param("ｏｗｎｅｒ@example.jp"),
-        pytest.param("owner@例え.jp"),
-        "no address",
-        "a\nb@x.jp",
-    ],
-    ids=ascii,
-)
-def test_a_mistyped_recipient_does_not_stop_the_sync(world: World, owner: str) -> None:
-    """R36: the mail waits and the log says why; the cursor moves, and a corrected setting is enough."""
-    world.settings = world.settings.model_copy(update={"owner_email": owner, "admin_emails": ""})
-    world.start()
-    world.lead(1, phone="abc")
-    assert world.run()["report"]["cursor_moved"]
-    world.settings = world.settings.model_copy(update={"owner_email": "owner@example.jp"})
-    world.lead(2, phone="abc")
-    assert world.run()["report"]["cursor_moved"]
-    assert world.mails.received
-
-
-def test_errors_of_the_database_show_no_lead(world: World) -> None:
-    """No personal data in logs: SQLAlchemy's message of a refused statement holds no value."""
-    row: dict[str, Any] = {
-        "lead_id": 1,
-        "email_key": "hanako@example.jp",
-        "sobject": "Lead",
-        "state": "x",
-        "current": True,
-    }
-    row |= {"created_at": dt.datetime.now(dt.UTC), "sent_email": "hanako@example.jp"}
-    with world.engine.connect() as connection:
-        connection.execute(sa.insert(Link), row)
-        with pytest.raises(sa.exc.IntegrityError) as refused:
-            connection.execute(sa.insert(Link), row)
-    assert "hanako" not in str(refused.value)
-
-
-def test_names_in_staging_and_counts_hold_no_lead(world: World) -> None:
-    """No personal data in XCom or in the names of staged files."""
-    world.start()
-    world.lead(1, phone="abc")
-    cycle = world.cycle("manual__2026-05-01T00:00:00+00:00")
-    results = run_all(cycle)
-    values = [value for counts in results.values() for value in counts.values()]
-    assert all(isinstance(value, int | float) or value in {"", None} for value in values), results
-    assert not [p for p in cycle.staging.folder.rglob("*") if "lead1" in str(p) or "example" in str(p)]
