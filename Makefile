@@ -56,6 +56,7 @@ bench: $(INSTALLED) ## Run the benchmarks
 conformance: $(INSTALLED) ## Check the emulator: SOQL against two outside parsers (needs npm), recorded exchanges, 100,000 fuzzed requests
 	@$(PYTHON) -m tests.conformance.soql.judge
 	@$(PYTHON) -m tests.conformance.replay.replay
+	@mkdir -p .run
 	@$(PYTHON) -m tests.conformance.fuzz --requests 100000 2>.run/fuzz.log
 
 clean: down ## Remove what the verbs have made, except .venv
